@@ -1,0 +1,1 @@
+"""A Keras classifier to int8 LiteRT, measured and explained."""

@@ -1,0 +1,1 @@
+"""What coralline's steps share: settings, errors, the store, datasets, progress."""

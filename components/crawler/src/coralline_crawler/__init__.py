@@ -1,0 +1,1 @@
+"""Queries to images: sources and a careful fetcher."""

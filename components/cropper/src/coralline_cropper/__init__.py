@@ -1,0 +1,1 @@
+"""Images to crops of what is to be classified."""

@@ -1,0 +1,1 @@
+"""Images to a clean, grouped and split dataset."""

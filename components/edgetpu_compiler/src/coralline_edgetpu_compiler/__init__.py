@@ -1,0 +1,1 @@
+"""A LiteRT model to accelerator binaries."""

@@ -1,0 +1,1 @@
+"""Champion against challenger, the model card and the report."""

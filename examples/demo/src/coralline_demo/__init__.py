@@ -1,0 +1,1 @@
+"""The demo: an image site on loopback, with faces in it."""

@@ -1,0 +1,1 @@
+"""From a search keyword to a compiled edge model."""
