@@ -1,1 +1,4 @@
-"""What coralline's steps share: settings, errors, the store, datasets, progress."""
+"""What coralline's steps share: settings, errors, the store, datasets, progress, metrics.
+
+It knows no TensorFlow, OpenCV or kfp, so that every image can hold it.
+"""

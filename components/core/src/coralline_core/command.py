@@ -1,0 +1,114 @@
+"""A step's thin shell: the same function behind the pipeline's wrapper and a command line."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import inspect
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from coralline_core.errors import CorallineError
+from coralline_core.progress import Progress
+from coralline_core.settings import Settings
+from coralline_core.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+S = TypeVar("S", bound=Settings)
+
+
+class Step(Generic[S]):
+    """A step that can be called by a pipeline or from a command line.
+
+    Args:
+        name: The step's name in progress and in errors.
+        settings: The model of its section of the project file.
+        work: A function of `(settings, store, progress, *, input: Path, …, output: Path, …)`.
+            Its docstring is the command's help.
+    """
+
+    def __init__(self, name: str, settings: type[S], work: Callable[..., None]) -> None:
+        self.name = name
+        self.settings = settings
+        self.work = work
+        functools.update_wrapper(self, work)
+
+    def __call__(self, settings: Mapping[str, Any], store: str, **paths: str | Path) -> None:
+        """Do the work, saying how it goes.
+
+        Args:
+            settings: The step's section of the project file.
+            store: The store's URI.
+            paths: The inputs and outputs of `work`.
+
+        Raises:
+            CorallineError: As `work` does; it has been said through Progress, too.
+        """
+        progress = Progress.from_environment(self.name)
+        # A stopped container gets SIGTERM: end as on Ctrl-C, keeping what is done.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        progress.start()
+        try:
+            self.work(
+                self._validated(settings),
+                open_store(store),
+                progress,
+                **{name: Path(path) for name, path in paths.items()},
+            )
+        except CorallineError as error:
+            progress.fail(error)
+            raise
+        progress.end()
+
+    def main(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """The step as a command: `python -m coralline_<step> --settings … --store … --…`."""
+        names = list(inspect.signature(self.work).parameters)[3:]
+        parser = argparse.ArgumentParser(
+            description=inspect.getdoc(self.work),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument(
+            "--settings", type=Path, help=f"YAML with the step's settings: {self.settings.__name__}"
+        )
+        parser.add_argument("--store", required=True, help="the store's URI, or a folder")
+        for name in names:
+            parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path)
+        given = vars(parser.parse_args(arguments))
+        try:
+            settings = _read_settings(given.pop("settings"))
+            self(settings, given.pop("store"), **given)
+        except CorallineError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        sys.exit(0)
+
+    def _validated(self, settings: Mapping[str, Any]) -> S:
+        try:
+            return self.settings.model_validate(settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise CorallineError(first["msg"], where=f"settings of {self.name}: {key}") from error
+
+
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise CorallineError(error.strerror or str(error), where=str(path)) from error
+    except yaml.YAMLError as error:
+        raise CorallineError(f"not YAML: {error}", where=str(path)) from error
+    if not isinstance(settings, dict):
+        raise CorallineError("not a mapping of settings", where=str(path))
+    return settings

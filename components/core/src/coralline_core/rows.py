@@ -1,0 +1,71 @@
+"""The columns of a dataset's rows.
+
+They follow the image convention of Hugging Face's `datasets` (a struct of bytes and path), so that
+`datasets.load_dataset("parquet", …)` and DuckDB read the shards as they are.
+"""
+
+import pyarrow as pa
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+IMAGES = pa.schema(
+    [
+        ("image", IMAGE),
+        ("sha256", pa.string()),  # of the image's bytes, hex
+        ("phash", pa.uint64()),
+        ("width", pa.int32()),  # px, as shown: turned by EXIF
+        ("height", pa.int32()),
+        ("label", pa.string()),
+        ("query", pa.string()),
+        ("source", pa.string()),
+        ("page_url", pa.string()),
+        ("image_url", pa.string()),
+        ("creator", pa.string()),
+        ("licence", pa.string()),
+        ("fetched_at", pa.timestamp("ms", tz="UTC")),
+        ("group", pa.string()),  # what the source says belongs together, if it says
+        ("split", pa.string()),  # train, validation or test, once curated
+    ]
+)
+
+SELECTION = pa.schema(
+    [
+        ("sha256", pa.string()),
+        ("label", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+    ]
+)
+"""What curation keeps of IMAGES: it names rows and decides, and copies no bytes."""
+
+CROPS = pa.schema(
+    [
+        *IMAGES,
+        ("source_sha256", pa.string()),  # of the photo that the crop is from
+        ("crop_index", pa.int32()),  # 0 for the photo's first crop, left to right
+        ("box", pa.list_(pa.int32(), 4)),  # left, top, width, height, px in the photo
+        ("detector_score", pa.float32()),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        ("crop", pa.string()),  # source_sha256:crop_index, the same through every recrawl
+        ("sha256", pa.string()),
+        ("split", pa.string()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("probabilities", pa.list_(pa.float32())),  # in the order of labels.txt, sum 1
+    ]
+)
+
+SPLITS = ("train", "validation", "test")
+
+
+def crop_key(source_sha256: str, crop_index: int) -> str:
+    """How predictions name a crop, whatever its pixels became.
+
+    >>> crop_key("ab12", 0)
+    'ab12:0'
+    """
+    return f"{source_sha256}:{crop_index}"

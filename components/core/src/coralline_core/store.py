@@ -1,0 +1,221 @@
+"""The store: where shards, manifests and models lie, behind five verbs."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+from coralline_core.errors import CorallineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Stored(NamedTuple):
+    """An object's bytes, and the etag that a compare-and-swap on it names."""
+
+    data: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """Objects under keys such as `shards/ab12.parquet`. A reader never sees half an object."""
+
+    uri: str
+
+    def get(self, key: str) -> Stored | None:
+        """The object under `key`, whole, or None where there is none."""
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write `data`, or the file at a path, under `key`, whatever was there."""
+
+    def put_if(self, key: str, data: bytes, etag: str | None) -> bool:
+        """Write only if the object still has `etag` (None: only if there is none).
+
+        Returns:
+            Whether it was written; False means that another writer came first.
+        """
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Every key that starts with `prefix`, in order."""
+
+    def open(self, key: str) -> BinaryIO:
+        """The object under `key` as a seekable file.
+
+        Raises:
+            CorallineError: There is no such object.
+        """
+
+    def check_writable(self) -> None:
+        """Raise CorallineError where nothing can be written; leave everything as it is."""
+
+
+def open_store(uri: str) -> Store:
+    """The store that `uri` names.
+
+    Args:
+        uri: `file:///folder`, or a plain path to a folder.
+
+    Raises:
+        CorallineError: The scheme is not one that coralline has.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return FileStore(Path(unquote(parts.path)))
+    if not parts.scheme:
+        return FileStore(Path(uri).resolve())
+    raise CorallineError(
+        f"no store for {parts.scheme}://", where=uri, fix="Use file:///folder or a path."
+    )
+
+
+class FileStore:
+    """A store in a folder of this machine.
+
+    An object is written beside its place and then renamed or linked into it, so that it is whole
+    or absent whenever the process dies. Compare-and-swap holds a lock of the operating system,
+    which ends with the process.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.uri = root.as_uri()
+
+    def get(self, key: str) -> Stored | None:
+        """See Store."""
+        with self._failures(key):
+            try:
+                data = self._path(key).read_bytes()
+            except (FileNotFoundError, IsADirectoryError):
+                return None
+        return Stored(data, hashlib.sha256(data).hexdigest())
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """See Store."""
+        with self._failures(key), self._written(data) as temporary:
+            place = self._place(key)
+            temporary.replace(place)
+            _sync_folder(place.parent)
+
+    def put_if(self, key: str, data: bytes, etag: str | None) -> bool:
+        """See Store."""
+        with self._failures(key), self._written(data) as temporary:
+            place = self._place(key)
+            if etag is None:
+                try:
+                    place.hardlink_to(temporary)
+                except FileExistsError:
+                    return False
+            else:
+                with self._lock(key):
+                    current = self.get(key)
+                    if current is None or current.etag != etag:
+                        return False
+                    temporary.replace(place)
+            _sync_folder(place.parent)
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See Store."""
+        folder = self.root / prefix.rpartition("/")[0]
+        paths = (p for p in folder.rglob("*") if p.is_file())
+        keys = (p.relative_to(self.root).as_posix() for p in paths)
+        yield from sorted(k for k in keys if k.startswith(prefix) and not k.startswith("."))
+
+    def open(self, key: str) -> BinaryIO:
+        """See Store."""
+        with self._failures(key):
+            try:
+                return self._path(key).open("rb")
+            except FileNotFoundError:
+                raise CorallineError(
+                    f"{key} is missing", where=self.uri, fix="Run again, or restore the object."
+                ) from None
+
+    def check_writable(self) -> None:
+        """See Store."""
+        nearest = self.root
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise self._unwritable(f"{nearest} is not a folder")
+        try:
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    def _path(self, key: str) -> Path:
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or ".." in parts:
+            raise ValueError(f"not a key: {key!r}")
+        return self.root / key
+
+    def _place(self, key: str) -> Path:
+        place = self._path(key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    @contextmanager
+    def _written(self, data: bytes | Path) -> Iterator[Path]:
+        """`data` in a file of its own on the store's file system, gone afterwards."""
+        folder = self.root / ".writing"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if isinstance(data, Path):
+                    with data.open("rb") as source:
+                        shutil.copyfileobj(source, file, 1 << 20)
+                else:
+                    file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _lock(self, key: str) -> Iterator[None]:
+        folder = self.root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / key.replace("/", "%")).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _failures(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            fix = (
+                "Free some space and run again; what is stored is kept."
+                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                else "Check the folder and its permissions, or set another `store:`."
+            )
+            what = f"cannot reach {key}: {error.strerror or error}"
+            raise CorallineError(what, where=self.uri, fix=fix) from error
+
+    def _unwritable(self, why: str) -> CorallineError:
+        return CorallineError(
+            f"the store cannot be written: {why}",
+            where=self.uri,
+            fix="Set `store:` to a folder that you may write.",
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
