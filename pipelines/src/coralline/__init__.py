@@ -1,1 +1,1 @@
-"""From a search keyword to a compiled edge model."""
+"""coralline: the project file, the pipeline, the ways to run it, and the command."""

@@ -38,3 +38,17 @@ class Report(BaseModel):
             key = ".".join(str(part) for part in first["loc"])
             what = f"not a {cls.__name__}: {key}: {first['msg']}"
             raise CorallineError(what, where=str(path)) from error
+
+
+class Gate(Report):
+    """A bound of the project's, held against what came out.
+
+    A step whose gate fails still ends well: its files and its report are what a person needs to
+    see why. The publisher then keeps the model back, and the run's exit code says so.
+    """
+
+    key: str
+    """The bound's key in the project file, such as `convert.min_agreement`."""
+    passed: bool
+    message: str
+    """One sentence with the numbers and, where it failed, what to do."""

@@ -1,1 +1,1 @@
-"""Images to crops of what is to be classified."""
+"""Photos to crops of what is to be classified: faces, drawn boxes, or the whole picture."""

@@ -1,0 +1,33 @@
+"""The demo's image site, standing alone: `python -m coralline_demo`."""
+
+import argparse
+import sys
+import threading
+
+from coralline_core.errors import CorallineError
+
+from coralline_demo.site import PORT, image_site
+
+
+def main() -> int:
+    """Serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        prog="python -m coralline_demo",
+        description="Serve the demo's images on loopback.",
+        epilog=f"Example: python -m coralline_demo --port {PORT}",
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}; 0: any free one")
+    try:
+        with image_site(parser.parse_args().port) as address:
+            print(address, flush=True)
+            threading.Event().wait()
+    except CorallineError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
