@@ -6,7 +6,7 @@ from coralline_core.errors import CorallineError
 from coralline_core.progress import Progress
 from coralline_cropper.box_file import boxes_by_photo
 from coralline_cropper.crop import crop
-from coralline_cropper.settings import CropSettings
+from coralline_cropper.settings import CropOptions, CropSettings
 from pydantic import ValidationError
 
 PHOTOS = [
@@ -54,6 +54,7 @@ def test_an_image_is_named_by_file_name_url_or_sha256(file):
         ("aa,1,2,3,4\n", "boxes.csv, line 1: the header is aa,1,2,3,4"),
         ("image,x1,y1,x2,y2\naa,1,2,3\n", "line 2: 4 fields, where the header has 5"),
         ("image,x1,y1,x2,y2\naa,1,2,3,4\naa,1,2,x,4\n", "line 3: not four numbers: 1,2,x,4"),
+        ("image,x1,y1,x2,y2\n,1,2,3,4\n", "line 2: no image is named"),
         ("image,x1,y1,x2,y2\naa,3,2,1,4\n", "line 2: not a box: 3,2,1,4"),
         ("image,x1,y1,x2,y2\naa,1,2,3,nan\n", "line 2: not a box: 1,2,3,nan"),
         ("image,x1,y1,x2,y2,label\naa,1,2,3,4,cap\n", "line 2: label 'cap' is none of .*hat"),
@@ -124,3 +125,12 @@ def test_boxes_and_their_mode_belong_together():
         CropSettings(mode="boxes")
     with pytest.raises(ValidationError, match="with `mode: boxes` only"):
         CropSettings(boxes="boxes.csv")
+
+
+def test_a_box_file_lies_beside_the_project_file(tmp_path):
+    (tmp_path / "boxes.csv").touch()
+    section = {"mode": "boxes", "boxes": "boxes.csv"}
+    read = CropOptions.model_validate(section, context={"folder": tmp_path})
+    assert read.boxes == tmp_path / "boxes.csv"
+    with pytest.raises(ValidationError, match=r"there is no file .*/elsewhere/boxes.csv"):
+        CropOptions.model_validate(section, context={"folder": tmp_path / "elsewhere"})

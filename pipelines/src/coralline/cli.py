@@ -122,11 +122,13 @@ def predict(
 
     found = prediction.predict(model, images)
     if draw is not None:
-        prediction.draw(found, draw)
+        prediction.draw(found, images, draw)
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
-    else:
-        print("\n".join(str(one) for one in found))
+        return
+    for image in images:
+        of_image = [str(one) for one in found if one.image == image]
+        print("\n".join(of_image or [f"{image}: nothing found"]))
 
 
 def _run(project: Project, text: str, runs: Path, *, as_json: bool) -> None:

@@ -51,7 +51,9 @@ def boxes_by_photo(
     owner: dict[str, str] = {}
     for photo in photos:
         sha256, url = photo["sha256"] or "", photo["image_url"] or ""
-        for name in {sha256, url, _file_name(url)} & named.keys():
+        for name in dict.fromkeys((sha256, url, _file_name(url))):
+            if name not in named:
+                continue
             if owner.setdefault(name, sha256) != sha256:
                 raise CorallineError(
                     f"{name} is the name of two photos",
@@ -99,6 +101,8 @@ def _parse(
     if len(fields) != columns:
         raise CorallineError(f"{len(fields)} fields, where the header has {columns}", where=where)
     name, *numbers, label = (field.strip() for field in [*fields, ""][:6])
+    if not name:
+        raise CorallineError("no image is named", where=where)
     try:
         x1, y1, x2, y2 = map(float, numbers)
     except ValueError:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_WORKERS = min(8, os.cpu_count() or 1)  # each holds a decoded photo, which may take 100 MB
+
 
 def crop(
     settings: CropSettings, images: Dataset, store: Store, progress: Progress
@@ -56,10 +58,9 @@ def crop(
         CorallineError: A label has no crop for training or none for test; the box file is wrong.
     """
     work = partial(_cut, Cropper(settings), _drawn_boxes(settings, images, store))
-    workers = len(os.sched_getaffinity(0))
     tally = Tally()
-    with ShardWriter(store, rows.CROPS) as writer, ThreadPoolExecutor(workers) as pool:
-        outcomes = _in_order(pool, work, images.iter_rows(store), ahead=4 * workers)
+    with ShardWriter(store, rows.CROPS) as writer, ThreadPoolExecutor(_WORKERS) as pool:
+        outcomes = _in_order(pool, work, images.iter_rows(store), ahead=4 * _WORKERS)
         for outcome in progress.track(outcomes, len(images), "photos"):
             for row in outcome.crops:
                 writer.add(row)

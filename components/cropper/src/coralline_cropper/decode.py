@@ -10,7 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A broken image is counted or said by us; OpenCV's own lines would only cut into a live display.
+# What is wrong with an image is counted or said by us; OpenCV's own warnings, of that and of the
+# network's back end, would only cut into a live display.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
