@@ -34,7 +34,7 @@ def heat_maps(
     """How much each place spoke for a class.
 
     Args:
-        network: A flat functional Keras classifier.
+        network: A flat functional Keras classifier that ends in a dense softmax.
         layer: The layer whose maps are weighed.
         pixels: uint8 (n, height, width, 3), RGB.
         classes: Shape (n,): the class to explain in each image.
@@ -45,14 +45,19 @@ def heat_maps(
     import keras
     import tensorflow as tf
 
-    seen = keras.Model(network.input, [network.get_layer(layer).output, network.output])
+    last = network.layers[-1]
+    seen = keras.Model(network.input, [network.get_layer(layer).output, last.input])
 
     def explain(images: Any, wanted: Any) -> Any:
         with tf.GradientTape() as tape:
-            maps, probabilities = seen(images, training=False)
-            # The logarithm undoes most of the softmax, whose gradient vanishes where it is sure.
-            chosen = tf.gather(probabilities, wanted, axis=1, batch_dims=1)
-            score = tf.math.log(chosen + _EPSILON)
+            maps, features = seen(images, training=False)
+            # The odds of the class against all others: the softmax of a sure model has no slope.
+            logits = tf.linalg.matmul(features, last.kernel) + last.bias
+            chosen = tf.one_hot(
+                wanted, logits.shape[-1], dtype=tf.bool, on_value=True, off_value=False
+            )
+            others = tf.where(chosen, tf.constant(-np.inf, logits.dtype), logits)
+            score = tf.boolean_mask(logits, chosen) - tf.reduce_logsumexp(others, axis=1)
         weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
         heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
         return heat / (tf.reduce_max(heat, axis=(1, 2), keepdims=True) + _EPSILON)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RUNTIME = f"ai-edge-litert {version('ai-edge-litert')}, one thread, default kernels"
 _LATENCY_RUNS = 50
+_SCALE_TOLERANCE = 0.002  # half a step at the brightest pixel
 
 
 class Int8Model:
@@ -26,7 +27,8 @@ class Int8Model:
         path: The .tflite file.
 
     Raises:
-        CorallineError: It is not uint8 in and out with a static batch of 1, or has float tensors.
+        CorallineError: It does not take raw uint8 pixels one image at a time, its output is not
+            uint8, or it has float tensors.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +43,13 @@ class Int8Model:
             for tensor in self._interpreter.get_tensor_details()
             if tensor["dtype"] == np.float32
         ]
-        if batch != (1, 1) or types != (np.uint8, np.uint8) or floats:
+        scale, zero = self._input["quantization"]
+        raw = zero == 0 and abs(scale - 1) < _SCALE_TOLERANCE
+        if batch != (1, 1) or types != (np.uint8, np.uint8) or floats or not raw:
             raise CorallineError(
-                f"not a full-integer model: batches {batch}, "
-                f"types {[t.__name__ for t in types]}, float tensors {floats[:3]}",
+                f"not a full-integer model of raw pixels: batches {batch}, "
+                f"types {[t.__name__ for t in types]}, float tensors {floats[:3]}, "
+                f"input scale {scale:.4f} and zero point {zero}",
                 where=str(path),
                 fix="Its layers have ops that the quantiser leaves in float; use others.",
             )

@@ -32,7 +32,7 @@ def quantise(network: Any, calibration: NDArray[np.uint8], path: Path) -> None:
     import tensorflow as tf
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
-        for pixels in calibration:
+        for pixels in (_full_range(calibration[0]), *calibration):
             yield [pixels[None].astype(np.float32)]
 
     name = network.input.name
@@ -49,6 +49,17 @@ def quantise(network: Any, calibration: NDArray[np.uint8], path: Path) -> None:
             inference_input_type=tf.uint8,
             inference_output_type=tf.uint8,
         )
+
+
+def _full_range(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Blacken one pixel of a picture and whiten another.
+
+    Else the input's scale would be that of the brightest picture seen, and raw pixels would be
+    taken for darker ones.
+    """
+    full = pixels.copy()
+    full[0, 0], full[-1, -1] = 0, 255
+    return full
 
 
 def quiet_tensorflow() -> None:

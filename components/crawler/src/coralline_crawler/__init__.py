@@ -1,1 +1,1 @@
-"""Queries to images: sources and a careful fetcher."""
+"""Queries to images: sources that name them, and a careful fetcher."""

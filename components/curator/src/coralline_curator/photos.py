@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("sha256", "phash", "width", "height", "label", "image_url", "page_url", "group")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """The same bytes, wherever they were found."""
 
@@ -22,20 +22,20 @@ class Photo:
     phash: int
     """A perceptual hash of 64 bits."""
     pixels: int
-    findings: set[tuple[str, str, str]] = field(default_factory=set)
-    """Label, image URL and page URL, each finding once however often it was crawled."""
+    findings: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The page's URL, by label and the image's URL: each once, however often it was crawled."""
     sources: set[str] = field(default_factory=set)
     """What the sources call the groups that it is in, or else the pages that it is on."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that it was found under, in order; more than one is a contradiction."""
-        return tuple(sorted({label for label, _, _ in self.findings}))
+        return tuple(sorted({label for label, _ in self.findings}))
 
     @property
     def picture(self) -> Picture:
         """How the report names it: by the first of its addresses."""
-        image_url, page_url = min((image, page) for _, image, page in self.findings)
+        image_url, page_url = min((image, page) for (_, image), page in self.findings.items())
         return Picture(
             sha256=self.sha256, labels=self.labels, image_url=image_url, page_url=page_url
         )
@@ -55,10 +55,9 @@ def read_photos(images: Dataset, store: Store) -> list[Photo]:
     ):
         if label not in images.counts:
             continue
-        photo = photos.get(sha256)
-        if photo is None:
-            photo = photos[sha256] = Photo(sha256, phash, width * height)
-        photo.findings.add((label, image_url or "", page_url or ""))
+        photo = photos.setdefault(sha256, Photo(sha256, phash, width * height))
+        finding, page = (label, image_url or ""), page_url or ""
+        photo.findings[finding] = min(page, photo.findings.get(finding, page))
         if group or page_url:
             photo.sources.add(group or page_url)
     return [photos[sha256] for sha256 in sorted(photos)]

@@ -14,13 +14,13 @@ class Picture(Report):
     page_url: str
 
 
-class Duplicate(Report):
-    """A rejected image, and the one that is kept in its place."""
+class NearDuplicate(Report):
+    """A rejected photo, and the one that is kept in its place."""
 
     rejected: Picture
     kept: Picture
     distance: int
-    """In how many of 64 bits their perceptual hashes differ; 0 for the same bytes, too."""
+    """In how many of 64 bits their perceptual hashes differ."""
 
 
 class CurateReport(Report):
@@ -32,7 +32,7 @@ class CurateReport(Report):
     rejected: dict[str, int]
     """By reason: `duplicate` (the same bytes under another address), `near-duplicate` (the same
     photo, resized or saved anew), `two-labels` (the same photo under different labels)."""
-    near_duplicates: list[Duplicate]
+    near_duplicates: list[NearDuplicate]
     """The first 50 of them, those that differ most before the others."""
     conflicts: list[list[Picture]]
     """The first 50 photos with two labels, each with all of its images."""

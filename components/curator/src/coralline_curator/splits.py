@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
+from pydantic import ValidationError
 
 from coralline_curator.settings import Split
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from coralline_core.store import Store
 
     from coralline_curator.settings import SplitShares
+
+_FOLDER = "splits/"
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -65,13 +69,13 @@ def deal(store: Store, groups: Sequence[Group], shares: SplitShares) -> Deal:
             recorded then.
     """
     while True:
-        known, sequence = _read(store)
+        known, name = _read(store)
         splits = choose(groups, known, shares)
         _check(groups, splits)
         dealt = {key: splits[group.id] for group in groups for key in group.keys}
         changed = {key: split for key, split in dealt.items() if known.get(key) != split}
         # Where the record is there already, another curation came first, and what it dealt counts.
-        if not changed or store.put_if(_key(sequence), _record(changed), None):
+        if not changed or store.put_if(name, _record(changed), None):
             return Deal(splits, sum(key in known for key in changed))
 
 
@@ -134,34 +138,47 @@ class _Tally:
 
 def _check(groups: Sequence[Group], splits: Mapping[str, Split]) -> None:
     """Raise CorallineError where a label has nothing in train or in test."""
-    fix = (
-        "Photos of one page or person, and near duplicates, are one group: crawl more of "
-        "them, with other queries."
-    )
     for label in sorted({label for group in groups for label in group.counts}):
         having = [group for group in groups if label in group.counts]
-        count = sum(group.counts[label] for group in having)
+        n = sum(group.counts[label] for group in having)
         if len(having) == 1:
-            what = f"all {count} images of {label} are one group" if count > 1 else f"{label} has one image"
-            raise CorallineError(f"{what}, which cannot be split without a leak", fix=fix)
+            what = (
+                f"{label} has one image" if n == 1 else f"all {n} images of {label} are one group"
+            )
+            raise _too_few(f"{what}, which cannot be split without a leak")
         for split in ("train", "test"):
             if not any(splits[group.id] == split for group in having):
-                raise CorallineError(f"{label} has nothing in {split}, of {count} images in {len(having)} groups", fix=fix)
+                raise _too_few(
+                    f"{label} has nothing in {split}: its {len(having)} groups are too few"
+                )
 
 
-def _read(store: Store) -> tuple[dict[str, Split], int]:
-    """Where every key is, and the number of the next record."""
+def _too_few(what: str) -> CorallineError:
+    return CorallineError(
+        what,
+        where="curate",
+        fix="Crawl more of it with other queries; photos of one page, and near duplicates, are one "
+        "group.",
+    )
+
+
+def _read(store: Store) -> tuple[dict[str, Split], str]:
+    """Where every key is, and the name of the next record."""
     known: dict[str, Split] = {}
     sequence = 0
-    while stored := store.get(_key(sequence)):
-        record = SplitRecord.model_validate_json(stored.data)
+    for name in store.list(_FOLDER):
+        with store.open(name) as file:
+            try:
+                record = SplitRecord.model_validate_json(file.read())
+            except ValidationError as error:
+                raise CorallineError(
+                    f"{name} is no record of splits that this version reads",
+                    where=store.uri,
+                    fix="Restore it or update coralline: without it, test images could be learnt.",
+                ) from error
         known.update((key, split) for split, keys in record.keys.items() for key in keys)
-        sequence += 1
-    return known, sequence
-
-
-def _key(sequence: int) -> str:
-    return f"splits/{sequence:08}.json"
+        sequence = int(PurePosixPath(name).stem) + 1
+    return known, f"{_FOLDER}{sequence:08}.json"
 
 
 def _record(changed: Mapping[str, Split]) -> bytes:

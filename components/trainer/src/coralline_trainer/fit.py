@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _VARIANTS = 8  # how often each crop is varied for the last layer, where memory allows
 _FEATURE_BYTES = 512 << 20
-_HEAD_PATIENCE = 10  # epochs of the last layer, which cost next to nothing
+_HEAD_PATIENCE = 20  # epochs of the last layer, which cost next to nothing
 
 
 class Epoch(Report):

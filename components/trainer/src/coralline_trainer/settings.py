@@ -81,7 +81,7 @@ class TrainSettings(Settings):
     head_epochs: int = Field(default=60, ge=1)
     """Most epochs of the last layer alone, before the rest is thawed. Only with `weights`."""
 
-    head_learning_rate: float = Field(default=3e-3, gt=0, le=1)
+    head_learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Adam's, for the last layer alone."""
 
     epochs: int = Field(default=12, ge=0)

@@ -1,0 +1,62 @@
+"""Politeness: how many requests a host gets at once, and when the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from coralline_crawler.rejects import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PATIENCE = 60.0  # s: a host that wants us gone for longer is left alone for this crawl
+
+
+class Hosts:
+    """The turns of requests to each host.
+
+    Args:
+        per_host: Most requests at once to one.
+    """
+
+    def __init__(self, per_host: int) -> None:
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(per_host))
+
+    @asynccontextmanager
+    async def turn(self, host: str) -> AsyncIterator[None]:
+        """Wait until the host may be asked; the turn lasts as long as the context.
+
+        Raises:
+            Reject: `rate-limited`: it wants us to wait for longer than `PATIENCE`.
+        """
+        state = self._hosts[host]
+        async with state.turns:
+            while (wait := state.resume_at - time.monotonic()) > 0:
+                if wait > PATIENCE:
+                    raise Reject("rate-limited")
+                await asyncio.sleep(wait)
+            if state.delay:
+                state.resume_at = time.monotonic() + state.delay
+            yield
+
+    def pause(self, host: str, seconds: float) -> None:
+        """Let the next turn begin after `seconds` at the earliest."""
+        state = self._hosts[host]
+        state.resume_at = max(state.resume_at, time.monotonic() + seconds)
+
+    def space(self, host: str, seconds: float) -> None:
+        """Let `seconds` lie between the beginnings of two turns."""
+        self._hosts[host].delay = seconds
+
+
+class _Host:
+    """What is known of a host."""
+
+    def __init__(self, per_host: int) -> None:
+        self.turns = asyncio.Semaphore(per_host)
+        self.resume_at = 0.0  # of time.monotonic
+        self.delay = 0.0  # s

@@ -1,0 +1,85 @@
+"""What sites ask of crawlers: robots.txt (RFC 9309) and the X-Robots-Tag header."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from protego import Protego
+
+from coralline_crawler.rejects import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from yarl import URL
+
+    from coralline_crawler.hosts import Hosts
+
+_DIRECTIVES = {"noai", "noimageai", "noindex", "noimageindex"}
+_MAX_DELAY = 10.0  # s: more between two requests would make a crawl of days
+_FORBIDDING = ("rate-limited", "server-error", "timeout", "http-error")
+
+
+class Robots:
+    """The robots.txt of every site, each read once.
+
+    Args:
+        user_agent: Whom the rules are read for.
+        read: Reads the text at a URL, or raises Reject.
+        hosts: Learns of `Crawl-delay`.
+    """
+
+    def __init__(
+        self, user_agent: str, read: Callable[[URL], Awaitable[str]], hosts: Hosts
+    ) -> None:
+        self._user_agent = user_agent
+        self._read = read
+        self._hosts = hosts
+        self._sites: dict[URL, asyncio.Task[Protego]] = {}
+
+    async def check(self, url: URL) -> None:
+        """Raise Reject where the site does not want `url` to be fetched.
+
+        Raises:
+            Reject: `robots`: it is disallowed. `robots-unavailable`: the site cannot say (RFC 9309,
+                2.3.1.4). Another reason, where the site cannot be reached at all.
+        """
+        site = url.origin()
+        if site not in self._sites:
+            self._sites[site] = asyncio.create_task(self._rules(site))
+        rules = await asyncio.shield(self._sites[site])
+        if not rules.can_fetch(str(url), self._user_agent):
+            raise Reject("robots")
+
+    async def _rules(self, site: URL) -> Protego:
+        try:
+            text = await self._read(site.with_path("/robots.txt"))
+        except Reject as reject:
+            if reject.reason in _FORBIDDING:
+                raise Reject("robots-unavailable") from None
+            if reject.reason in ("connection", "private-address"):
+                raise
+            text = ""  # it is not there: everything is allowed (RFC 9309, 2.3.1.3)
+        rules = Protego.parse(text)
+        delay = rules.crawl_delay(self._user_agent)
+        if delay and site.host:
+            self._hosts.space(site.host, min(float(delay), _MAX_DELAY))
+        return rules
+
+
+def check_header(values: Iterable[str], user_agent: str) -> None:
+    """Raise Reject (`noai`) where `X-Robots-Tag` keeps crawlers for training away.
+
+    Args:
+        values: Of the header, each time that it was sent, such as `noai, noimageai` or
+            `otherbot: noindex`.
+        user_agent: Ours; what is said to others does not count.
+    """
+    for value in values:
+        name, colon, rest = value.partition(":")
+        if colon and "," not in name and name.strip().lower() not in user_agent.lower():
+            continue
+        directives = rest if colon and "," not in name else value
+        if _DIRECTIVES & {directive.strip().lower() for directive in directives.split(",")}:
+            raise Reject("noai")
