@@ -72,6 +72,9 @@ def convert(
     if spec.dataset != crops.id:
         what = f"the model was trained on dataset {spec.dataset}, these crops are {crops.id}"
         raise CorallineError(what, where=str(model), fix="Convert it with its own crops.")
+    for name in (model_files.KERAS, model_files.PREDICTIONS):
+        if not (model / name).is_file():
+            raise CorallineError(f"{name} is missing", where=str(model), fix="Train again.")
     quiet_tensorflow()
     import keras
 

@@ -104,11 +104,13 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        settings = yaml.safe_load(path.read_text())
+        with path.open("rb") as file:
+            settings = yaml.safe_load(file)
     except OSError as error:
         raise CorallineError(error.strerror or str(error), where=str(path)) from error
     except yaml.YAMLError as error:
-        raise CorallineError(f"not YAML: {error}", where=str(path)) from error
+        what = " ".join(str(error).split())
+        raise CorallineError(f"not YAML: {what}", where=str(path)) from error
     if not isinstance(settings, dict):
         raise CorallineError("not a mapping of settings", where=str(path))
     return settings

@@ -148,7 +148,7 @@ class ShardWriter:
         splits = self.counts.setdefault(row["label"], {})
         split = row.get("split") or ""
         splits[split] = splits.get(split, 0) + 1
-        if self._row_bytes >= ROW_GROUP_BYTES:
+        if self._row_bytes >= min(ROW_GROUP_BYTES, self._shard_bytes):
             self._write_rows()
         if self._written >= self._shard_bytes:
             self.flush()
@@ -182,9 +182,10 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None or issubclass(kind, KeyboardInterrupt):
-            self.flush()
-        else:
+        try:
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self.flush()
+        finally:
             self._discard()
 
     def _write_rows(self) -> None:
@@ -230,7 +231,11 @@ class _Selection:
     @classmethod
     def read(cls, store: Store, shard: Shard) -> _Selection:
         with store.open(shard.key) as file:
-            return cls(_parquet(file, shard).read())
+            parquet = _parquet(file, shard)
+            try:
+                return cls(parquet.read())
+            except (pa.ArrowInvalid, OSError) as error:
+                raise _corrupt(shard, error) from error
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of `batch` that are selected, each once, with the selection's columns.
@@ -238,7 +243,8 @@ class _Selection:
         An image that two crawls wrote is in two rows, of which the first is taken.
         """
         found = [self._index.pop(sha, -1) for sha in batch.column("sha256").to_pylist()]
-        kept = batch.take(pa.array([at for at, index in enumerate(found) if index >= 0]))
+        places = pa.array([at for at, index in enumerate(found) if index >= 0], pa.int64())
+        kept = batch.take(places)
         decided = self._decided.take(pa.array([index for index in found if index >= 0], pa.int64()))
         arrays = {name: kept.column(name) for name in kept.schema.names}
         for name in set(self.columns) & set(arrays):

@@ -16,7 +16,7 @@ class CorallineError(Exception):
     exit_code = 2
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
-        super().__init__(what, where, fix)
+        super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix

@@ -41,7 +41,7 @@ class ModelSpec(Report):
     def save(self, folder: Path) -> None:
         """Write model.json and labels.txt into a model folder."""
         self.write(folder / MODEL_JSON)
-        (folder / LABELS).write_text("\n".join(self.labels) + "\n")
+        (folder / LABELS).write_text("\n".join(self.labels) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -55,7 +55,8 @@ class ModelSpec(Report):
                 fix = "Name the `model` folder of a run."
                 raise CorallineError(f"{name} is missing", where=str(folder), fix=fix)
         spec = cls.read(folder / MODEL_JSON)
-        labels = tuple((folder / LABELS).read_text().split("\n")[:-1])
+        text = (folder / LABELS).read_text(encoding="utf-8")
+        labels = tuple(text.removesuffix("\n").split("\n"))
         if labels != spec.labels:
             raise CorallineError(
                 f"labels.txt says {', '.join(labels)}; model.json says {', '.join(spec.labels)}",

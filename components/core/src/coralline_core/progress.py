@@ -107,7 +107,6 @@ class Progress:
 
     def track(self, items: Iterable[T], total: int | None, unit: str) -> Iterator[T]:
         """Pass `items` on, and say how many have gone by."""
-        done = 0
         for done, item in enumerate(items, 1):
             yield item
             self.update(done, total, unit)

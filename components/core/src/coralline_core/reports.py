@@ -20,7 +20,7 @@ class Report(BaseModel):
     def write(self, path: Path) -> None:
         """Write it to a file, whose folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1) + "\n")
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Self:

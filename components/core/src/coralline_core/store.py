@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
@@ -68,12 +69,14 @@ def open_store(uri: str) -> Store:
         CorallineError: The scheme is not one that coralline has.
     """
     parts = urlsplit(uri)
-    if parts.scheme == "file":
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FileStore(Path(unquote(parts.path)))
     if not parts.scheme:
         return FileStore(Path(uri).resolve())
     raise CorallineError(
-        f"no store for {parts.scheme}://", where=uri, fix="Use file:///folder or a path."
+        f"no store for {parts.scheme}://{parts.netloc}",
+        where=uri,
+        fix="Use file:///folder or a path.",
     )
 
 
@@ -143,11 +146,11 @@ class FileStore:
     def check_writable(self) -> None:
         """See Store."""
         nearest = self.root
-        while not nearest.exists() and nearest != nearest.parent:
-            nearest = nearest.parent
-        if not nearest.is_dir():
-            raise self._unwritable(f"{nearest} is not a folder")
         try:
+            while not nearest.exists() and nearest != nearest.parent:
+                nearest = nearest.parent
+            if not nearest.is_dir():
+                raise self._unwritable(f"{nearest} is not a folder")
             with tempfile.TemporaryFile(dir=nearest):
                 pass
         except OSError as error:
@@ -169,9 +172,9 @@ class FileStore:
         """`data` in a file of its own on the store's file system, gone afterwards."""
         folder = self.root / ".writing"
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder)
+        path = folder / uuid.uuid4().hex  # not mkstemp's, which nobody else could ever read
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with path.open("xb") as file:
                 if isinstance(data, Path):
                     with data.open("rb") as source:
                         shutil.copyfileobj(source, file, 1 << 20)
@@ -179,9 +182,9 @@ class FileStore:
                     file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            yield Path(name)
+            yield path
         finally:
-            Path(name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:

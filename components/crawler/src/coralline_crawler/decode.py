@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from coralline_crawler.rejects import Reject
+from coralline_crawler.rejects import RejectedError
 
 # We hold pixels against the project's own limit, and count what does not decode.
 Image.MAX_IMAGE_PIXELS = None
@@ -62,20 +62,20 @@ def inspect_image(data: bytes, max_pixels: int, min_side: int) -> Picture:
         min_side: Least px of the shorter side.
 
     Raises:
-        Reject: `not-an-image`, `truncated`, `too-many-pixels` or `too-small`.
+        RejectedError: `not-an-image`, `truncated`, `too-many-pixels` or `too-small`.
     """
     kind, width, height = _read_header(data)
     if width * height > max_pixels:
-        raise Reject("too-many-pixels")
+        raise RejectedError("too-many-pixels")
     if min(width, height) < min_side:
-        raise Reject("too-small")
+        raise RejectedError("too-small")
     flag = next(
         (flag for by, flag in _REDUCED if min(width, height) >= by * _HASH_SIDE),
         cv2.IMREAD_GRAYSCALE,
     )
     gray = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if gray is None:
-        raise Reject("truncated")
+        raise RejectedError("truncated")
     return Picture(_SUFFIXES[kind], width, height, perceptual_hash(gray.astype(np.uint8)))
 
 
@@ -112,7 +112,7 @@ def _read_header(data: bytes) -> tuple[str, int, int]:
             width, height = image.size
             turned = kind in _TURNED_BY_EXIF and image.getexif().get(_ORIENTATION, 1) in range(5, 9)
     except UnidentifiedImageError:
-        raise Reject("not-an-image") from None
+        raise RejectedError("not-an-image") from None
     except (OSError, SyntaxError, ValueError):
-        raise Reject("truncated") from None
+        raise RejectedError("truncated") from None
     return (kind, height, width) if turned else (kind, width, height)

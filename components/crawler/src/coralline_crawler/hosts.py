@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from coralline_crawler.rejects import Reject
+from coralline_crawler.rejects import RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,13 +31,13 @@ class Hosts:
         """Wait until the host may be asked; the turn lasts as long as the context.
 
         Raises:
-            Reject: `rate-limited`: it wants us to wait for longer than `PATIENCE`.
+            RejectedError: `rate-limited`: it wants us to wait for longer than `PATIENCE`.
         """
         state = self._hosts[host]
         async with state.turns:
             while (wait := state.resume_at - time.monotonic()) > 0:
                 if wait > PATIENCE:
-                    raise Reject("rate-limited")
+                    raise RejectedError("rate-limited")
                 await asyncio.sleep(wait)
             if state.delay:
                 state.resume_at = time.monotonic() + state.delay

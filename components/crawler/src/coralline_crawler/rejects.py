@@ -1,8 +1,9 @@
 """Why an image is not taken."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 Reason = Literal[
+    "bad-scheme",
     "bad-url",
     "connection",
     "http-error",
@@ -24,10 +25,17 @@ Reason = Literal[
     "truncated",
 ]
 
-REASONS: tuple[str, ...] = get_args(Reason)
-
 FINAL: frozenset[str] = frozenset(
-    ("bad-url", "noai", "not-an-image", "not-found", "refused", "too-many-redirects", "truncated")
+    (
+        "bad-scheme",
+        "bad-url",
+        "noai",
+        "not-an-image",
+        "not-found",
+        "refused",
+        "too-many-redirects",
+        "truncated",
+    )
 )
 """What another try would not change."""
 
@@ -35,7 +43,7 @@ LIMITS: frozenset[str] = frozenset(("too-large", "too-many-pixels", "too-small")
 """What another try would change only under other limits."""
 
 
-class Reject(Exception):  # noqa: N818
+class RejectedError(Exception):
     """An image is not taken."""
 
     def __init__(self, reason: Reason) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from protego import Protego
 
-from coralline_crawler.rejects import Reject
+from coralline_crawler.rejects import RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DIRECTIVES = {"noai", "noimageai", "noindex", "noimageindex"}
 _MAX_DELAY = 10.0  # s: more between two requests would make a crawl of days
-_FORBIDDING = ("rate-limited", "server-error", "timeout", "http-error")
+_UNCLEAR = ("rate-limited", "server-error", "timeout", "too-large")
 
 
 class Robots:
@@ -26,7 +26,7 @@ class Robots:
 
     Args:
         user_agent: Whom the rules are read for.
-        read: Reads the text at a URL, or raises Reject.
+        read: Reads the text at a URL, or raises RejectedError.
         hosts: Learns of `Crawl-delay`.
     """
 
@@ -39,25 +39,25 @@ class Robots:
         self._sites: dict[URL, asyncio.Task[Protego]] = {}
 
     async def check(self, url: URL) -> None:
-        """Raise Reject where the site does not want `url` to be fetched.
+        """Raise RejectedError where the site does not want `url` to be fetched.
 
         Raises:
-            Reject: `robots`: it is disallowed. `robots-unavailable`: the site cannot say (RFC 9309,
-                2.3.1.4). Another reason, where the site cannot be reached at all.
+            RejectedError: `robots`: it is disallowed. `robots-unavailable`: the site cannot say
+                (RFC 9309, 2.3.1.4). Another reason, where the site cannot be reached at all.
         """
         site = url.origin()
         if site not in self._sites:
             self._sites[site] = asyncio.create_task(self._rules(site))
         rules = await asyncio.shield(self._sites[site])
         if not rules.can_fetch(str(url), self._user_agent):
-            raise Reject("robots")
+            raise RejectedError("robots")
 
     async def _rules(self, site: URL) -> Protego:
         try:
             text = await self._read(site.with_path("/robots.txt"))
-        except Reject as reject:
-            if reject.reason in _FORBIDDING:
-                raise Reject("robots-unavailable") from None
+        except RejectedError as reject:
+            if reject.reason in _UNCLEAR:
+                raise RejectedError("robots-unavailable") from None
             if reject.reason in ("connection", "private-address"):
                 raise
             text = ""  # it is not there: everything is allowed (RFC 9309, 2.3.1.3)
@@ -69,7 +69,7 @@ class Robots:
 
 
 def check_header(values: Iterable[str], user_agent: str) -> None:
-    """Raise Reject (`noai`) where `X-Robots-Tag` keeps crawlers for training away.
+    """Raise RejectedError (`noai`) where `X-Robots-Tag` keeps crawlers for training away.
 
     Args:
         values: Of the header, each time that it was sent, such as `noai, noimageai` or
@@ -82,4 +82,4 @@ def check_header(values: Iterable[str], user_agent: str) -> None:
             continue
         directives = rest if colon and "," not in name else value
         if _DIRECTIVES & {directive.strip().lower() for directive in directives.split(",")}:
-            raise Reject("noai")
+            raise RejectedError("noai")

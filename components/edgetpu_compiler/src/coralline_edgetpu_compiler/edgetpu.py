@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections import Counter
@@ -11,79 +13,94 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coralline_core.errors import CorallineError
-from coralline_core.model import INT8
 
 from coralline_edgetpu_compiler.edgetpu_check import check
-from coralline_edgetpu_compiler.graph import read_graph
-from coralline_edgetpu_compiler.report import OpCount, TargetResult
+from coralline_edgetpu_compiler.report import OpCount, TargetResult, mapped_share, reasons
 
 if TYPE_CHECKING:
+    from coralline_edgetpu_compiler.graph import Graph
     from coralline_edgetpu_compiler.settings import EdgeTpuTarget
 
 COMPILER = "edgetpu_compiler"
-OUTPUT = INT8.replace(".tflite", "_edgetpu.tflite")
 LOG = "edgetpu.log"
-INSTALL = (
+_INSTALL = (
     "Install it from Coral's Debian repository (x86-64): https://coral.ai/docs/edgetpu/compiler"
 )
 _MAPPED = "Mapped to Edge TPU"
-_ATTEMPTS = 2  # 'Internal compiler error' has been seen to go away
+_CRASH = "Internal compiler error"
+_ATTEMPTS = 2  # that crash has been seen to go away
+_GRACE = 30  # s beyond the compiler's own timer, which runs only while it compiles
 
 
 class CompilerLog(NamedTuple):
     """What the compiler printed."""
 
-    version: str | None
     ops: tuple[OpCount, ...]
     error: str | None
 
 
-def compile_for_edgetpu(target: EdgeTpuTarget, model: Path, folder: Path) -> TargetResult:
+def compile_for_edgetpu(
+    target: EdgeTpuTarget, model: Path, graph: Graph, folder: Path
+) -> TargetResult:
     """Compile for the Edge TPU, or say what the compiler would do.
 
     Args:
         target: The target's settings.
         model: The int8 .tflite file.
+        graph: What is in it.
         folder: Gets the compiled file and the compiler's log.
 
     Raises:
         CorallineError: The compiler is required and not installed.
     """
-    graph = read_graph(model)
-    predicted = _count(zip((op.name for op in graph.ops), check(graph), strict=True))
-    compiler = shutil.which(COMPILER)
+    names = (op.name for op in graph.ops)
+    predicted = tuple(
+        OpCount(op=name, count=count, mapped=reason is None, reason=reason)
+        for (name, reason), count in Counter(zip(names, check(graph), strict=True)).items()
+    )
+    compiler = find_compiler(target)
     if compiler is None:
-        if target.required:
-            what = f"{COMPILER} is not installed, and `required: true`"
-            raise CorallineError(what, where="compile.targets: edgetpu", fix=INSTALL)
         return TargetResult(
             name=target.name,
             compiled=False,
             predicted=True,
             mapped_share=mapped_share(predicted),
-            reasons=(f"not compiled: {COMPILER} is not installed. {INSTALL}", *reasons(predicted)),
+            reasons=(f"not compiled: {COMPILER} is not installed. {_INSTALL}", *reasons(predicted)),
             ops=predicted,
         )
-    log, output = _run(compiler, model, folder, target.timeout)
+    log, output = _run(compiler, model.resolve(), folder, target.timeout)
     if log.error is not None or output is None:
         error = log.error or "the compiler wrote no file"
         return TargetResult(
             name=target.name,
             compiled=False,
             predicted=True,
-            mapped_share=mapped_share(predicted),
             reasons=(f"not compiled: {error} (see {LOG})", *reasons(predicted)),
             ops=predicted,
         )
+    share = mapped_share(log.ops)
     return TargetResult(
         name=target.name,
-        compiled=True,
-        mapped_share=mapped_share(log.ops),
+        compiled=share > 0,  # the compiler speaks of success with no op mapped, too
+        mapped_share=share,
         reasons=reasons(log.ops),
         ops=log.ops,
-        file=OUTPUT,
+        file=output.name,
         bytes=output.stat().st_size,
     )
+
+
+def find_compiler(target: EdgeTpuTarget) -> str | None:
+    """Where the compiler is installed, if it is.
+
+    Raises:
+        CorallineError: It is required and not installed.
+    """
+    compiler = shutil.which(COMPILER)
+    if compiler is None and target.required:
+        what = f"{COMPILER} is not installed, and the target edgetpu has `required: true`"
+        raise CorallineError(what, where="compile.targets", fix=_INSTALL)
+    return compiler
 
 
 def parse_log(text: str) -> CompilerLog:
@@ -92,50 +109,37 @@ def parse_log(text: str) -> CompilerLog:
     Its exit code and its 'compiled successfully' are not to be trusted: both come with no op
     mapped at all. The table of ops is what counts; an op stands there once a status, in any order.
     """
-    version = re.search(r"Edge TPU Compiler version (\S+)", text)
+    table = re.findall(r"^([A-Z][A-Z0-9_]*)[ \t]+(\d+)[ \t]+(\S.*?)[ \t\r]*$", text, re.MULTILINE)
     ops = tuple(
         OpCount(
             op=name,
             count=int(count),
-            mapped=status.startswith(_MAPPED),
-            reason=None if status.startswith(_MAPPED) else status,
+            mapped=status == _MAPPED,
+            reason=None if status == _MAPPED else status,
         )
-        for name, count, status in re.findall(
-            r"^([A-Z][A-Z0-9_]*)[ \t]+(\d+)[ \t]+(\S.*?)[ \t]*$", text, re.MULTILINE
-        )
+        for name, count, status in table
     )
-    failures = (
-        r"(Internal compiler error\. Aborting!)",
-        r"(Model not quantized)",
-        r"(Compilation failed[^\n]*)",
-        r"(Didn't find op for builtin opcode[^\n]*)",
-        r"(Attempting to use a delegate that only supports static-sized tensors[^\n]*)",
-        r"((?:ERROR|Error|error): [^\n]*)",
-        r"(Compilation child process (?:timed out|failed)[^\n]*)",
-        r"(Invalid model[^\n]*)",
+    if "Compilation failed" in text or _CRASH in text:
+        return CompilerLog(ops, _failure(text))
+    if not ops:
+        successful = "compiled successfully" in text
+        why = "its log has no table of ops" if successful else _failure(text)
+        return CompilerLog(ops, why)
+    return CompilerLog(ops, None)
+
+
+def _failure(text: str) -> str:
+    """All that the compiler said, which is never much, without what it says of every model."""
+    usual = (
+        "Edge TPU Compiler version",
+        "Started a compilation timeout timer",
+        "Compilation child process completed within timeout",
     )
-    found = next((m[1].strip() for m in (re.search(p, text) for p in failures) if m), None)
-    if found is None and not ops:
-        found = "the compiler's log has no table of ops"
-    return CompilerLog(version[1] if version else None, ops, found)
-
-
-def mapped_share(ops: tuple[OpCount, ...]) -> float:
-    """The share of ops that run on the accelerator; 0 without ops."""
-    total = sum(op.count for op in ops)
-    return sum(op.count for op in ops if op.mapped) / total if total else 0.0
-
-
-def reasons(ops: tuple[OpCount, ...]) -> tuple[str, ...]:
-    """A line for every kind of op that does not run on the accelerator."""
-    return tuple(f"{op.count} x {op.op}: {op.reason}" for op in ops if not op.mapped)
-
-
-def _count(ops: zip[tuple[str, str | None]]) -> tuple[OpCount, ...]:
-    return tuple(
-        OpCount(op=name, count=count, mapped=reason is None, reason=reason)
-        for (name, reason), count in Counter(ops).items()
-    )
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(usual)]
+    if len(said) > 1 and said[-1] == "Compilation failed!":
+        said.pop()
+    return "; ".join(said) or "the compiler said nothing"
 
 
 def _run(compiler: str, model: Path, folder: Path, timeout: int) -> tuple[CompilerLog, Path | None]:
@@ -143,14 +147,32 @@ def _run(compiler: str, model: Path, folder: Path, timeout: int) -> tuple[Compil
     with tempfile.TemporaryDirectory() as name:
         command = [compiler, "-s", "-t", str(timeout), "-o", name, str(model)]
         for _ in range(_ATTEMPTS):
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-            )
-            log = parse_log(done.stdout)
-            if not (log.error or "").startswith("Internal compiler error"):
+            printed = _output(command, name, timeout + _GRACE)
+            log = parse_log(printed)
+            if _CRASH not in printed:
                 break
-        (folder / LOG).write_text(done.stdout)
-        made = Path(name, OUTPUT)
-        if not made.exists():
+        (folder / LOG).write_text(printed, encoding="utf-8")
+        made = Path(name, f"{model.stem}_edgetpu.tflite")
+        if log.error is not None or not made.exists():
             return log, None
-        return log, Path(shutil.copyfile(made, folder / OUTPUT))
+        return log, Path(shutil.copyfile(made, folder / made.name))
+
+
+def _output(command: list[str], folder: str, timeout: int) -> str:
+    # The installed command is a shell script around the compiler: a session ends both.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.communicate(timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            return f"Compilation failed: no answer within {timeout} s"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from coralline_edgetpu_compiler.edgetpu_limits import limit
+
 if TYPE_CHECKING:
     from coralline_edgetpu_compiler.graph import Graph, Op, Tensor
 
-# The newest version of each op that compiler 16.0 knows.
+# The ops of Coral's table, each with the newest version that compiler 16.0 takes. Later ones come
+# with grouped convolutions, dense layers on 3-D input, 16-bit types and the like.
 _VERSIONS = {
     "ADD": 2,
     "AVERAGE_POOL_2D": 2,
@@ -24,7 +27,6 @@ _VERSIONS = {
     "FULLY_CONNECTED": 4,
     "L2_NORMALIZATION": 2,
     "LOGISTIC": 2,
-    "LSTM": 4,
     "MAXIMUM": 2,
     "MAX_POOL_2D": 2,
     "MEAN": 2,
@@ -56,27 +58,53 @@ _VERSIONS = {
     "TRANSPOSE": 2,
     "TRANSPOSE_CONV": 3,
 }
-_WEIGHED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 _TYPES = {"INT8", "UINT8"}
 _MAX_RANK = 3
-_MAX_CLASSES = 16_000  # of a softmax
+# Which inputs are images. The others are parameters: filters, biases, axes, sizes.
+_ALL_IMAGES = {
+    "ADD",
+    "CONCATENATION",
+    "MAXIMUM",
+    "MINIMUM",
+    "MUL",
+    "PACK",
+    "SQUARED_DIFFERENCE",
+    "SUB",
+}
+_IMAGE = {"SPLIT": 1, "TRANSPOSE_CONV": 2}  # which input it is; the first of other ops
 
 
 def check(graph: Graph) -> list[str | None]:
     """Say of every op why it would not run on the Edge TPU; None where it would.
 
-    The compiler makes one partition: what depends on an op that it leaves out stays on the CPU.
+    The compiler makes one partition: what comes after an op that it cannot take stays on the CPU.
     """
-    reasons: list[str | None] = []
-    on_cpu: set[int] = set()  # tensors that are made on the CPU
-    for op in graph.ops:
-        reason = _reason(graph, op)
-        if reason is None and on_cpu.intersection(op.inputs):
-            reason = "comes after an op that runs on the CPU: more than one subgraph"
-        if reason is not None:
-            on_cpu.update(op.outputs)
-        reasons.append(reason)
-    return reasons
+    found = [_reason(graph, op) for op in graph.ops]
+    mapped = _first_partition(graph, [reason is None for reason in found])
+    behind = "more than one subgraph is not supported: comes after an op on the CPU"
+    return [None if index in mapped else reason or behind for index, reason in enumerate(found)]
+
+
+def _first_partition(graph: Graph, supported: list[bool]) -> set[int]:
+    """The first run of supported ops, as TensorFlow Lite's delegates cut a graph.
+
+    Ops run in turns: all that can run and are of one kind, supported or not, then all of the other
+    kind that can run since, and so on (tensorflow/lite/graph_info.cc).
+    """
+    missing = {output for op in graph.ops for output in op.outputs}
+    waiting = list(range(len(graph.ops)))
+    while waiting:
+        turn: list[int] = []
+        for index in waiting:
+            op = graph.ops[index]
+            of_this_kind = not turn or supported[index] == supported[turn[0]]
+            if of_this_kind and missing.isdisjoint(op.inputs):
+                turn.append(index)
+                missing.difference_update(op.outputs)
+        if supported[turn[0]]:
+            return set(turn)
+        waiting = [index for index in waiting if index not in turn]
+    return set()
 
 
 def _reason(graph: Graph, op: Op) -> str | None:
@@ -87,52 +115,22 @@ def _reason(graph: Graph, op: Op) -> str | None:
         return f"operation version {op.version} not supported, at most {newest}"
     inputs = [graph.tensors[index] for index in op.inputs]
     outputs = [graph.tensors[index] for index in op.outputs]
-    if op.name in _WEIGHED:
-        weights, *others = _parameters(op, inputs)
-        if not all(tensor.constant for tensor in (weights, *others)):
-            return "filter or bias is not constant at compile time"
-        if weights.type not in _TYPES:
-            return _unsupported(weights.type)
+    image = _IMAGE.get(op.name, 0)
+    if op.name not in _ALL_IMAGES and not all(
+        tensor.constant for index, tensor in enumerate(inputs) if index != image
+    ):
+        return "filter, bias or another parameter is not constant at compile time"
     flowing = [tensor for tensor in (*inputs, *outputs) if not tensor.constant]
-    return _tensor_reason(flowing) or _limit(op, inputs, outputs)
-
-
-def _parameters(op: Op, inputs: list[Tensor]) -> list[Tensor]:
-    """Filter and bias: a transposed convolution has its output's shape first, its input third."""
-    return [inputs[1], *inputs[3:]] if op.name == "TRANSPOSE_CONV" else inputs[1:]
+    return _tensor_reason(flowing) or limit(op, inputs, outputs)
 
 
 def _tensor_reason(tensors: list[Tensor]) -> str | None:
     for tensor in tensors:
         if tensor.type not in _TYPES:
-            return _unsupported(tensor.type)
+            return f"unsupported data type {tensor.type}: quantise the model to int8"
         if not tensor.static:
             return "a size is only known at run time: convert with a static batch of 1"
         if math.prod(tensor.shape[:-_MAX_RANK]) != 1:
             shape = "x".join(map(str, tensor.shape))
             return f"unsupported rank: only the three innermost sizes of {shape} may exceed 1"
-    return None
-
-
-def _unsupported(type_name: str) -> str:
-    return f"unsupported data type {type_name}: quantise the model to int8"
-
-
-def _limit(op: Op, inputs: list[Tensor], outputs: list[Tensor]) -> str | None:
-    """What Coral's table says of some ops."""
-    options = op.options
-    if op.name == "SOFTMAX" and outputs[0].shape[-1] > _MAX_CLASSES:
-        return f"more than {_MAX_CLASSES} classes"
-    if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        dilated = options.dilationWFactor > 1 or options.dilationHFactor > 1
-        if dilated and (options.strideW > 1 or options.strideH > 1):
-            return "dilation together with a stride"
-    if op.name == "CONV_2D" and inputs[0].shape[-1] != inputs[1].shape[-1]:
-        return "grouped convolution"
-    if op.name == "FULLY_CONNECTED" and math.prod(outputs[0].shape[:-1]) != 1:
-        return "a dense layer on more than one row"
-    if op.name in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
-        (_, in_height, in_width, _), (_, height, width, _) = inputs[0].shape, outputs[0].shape
-        if height * width > 4 * in_height * in_width and (height % in_height or width % in_width):
-            return "enlarges by a factor that is not whole"
     return None

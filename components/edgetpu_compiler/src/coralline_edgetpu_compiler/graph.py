@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from coralline_core.errors import CorallineError
 
 if TYPE_CHECKING:
@@ -14,30 +15,36 @@ if TYPE_CHECKING:
 class Tensor(NamedTuple):
     """A value that flows between ops."""
 
-    name: str
     type: str
     """Such as INT8 or FLOAT32."""
     shape: tuple[int, ...]
-    static: bool
-    """Whether every size is known."""
-    constant: bool
+    static: bool = True
+    """Whether every size is known before the model runs."""
+    data: bytes | None = None
+    """What a constant holds, little-endian."""
+    zero_point: int = 0
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is a parameter of the model's."""
+        return self.data is not None
 
 
 class Op(NamedTuple):
-    """One operator, in the order of execution."""
+    """One operator."""
 
     name: str
-    """Such as CONV_2D."""
+    """Such as CONV_2D; of a custom op the name that it gives itself."""
     version: int
     inputs: tuple[int, ...]
     """Indices of tensors; those left out are not among them."""
     outputs: tuple[int, ...]
-    options: Any
+    options: Any = None
     """The schema's options object, or None."""
 
 
 class Graph(NamedTuple):
-    """A model's only subgraph."""
+    """A model's only subgraph, its ops in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
@@ -47,12 +54,21 @@ def read_graph(path: Path) -> Graph:
     """Read a LiteRT file.
 
     Raises:
-        CorallineError: It is not one, or it has several subgraphs (control flow).
+        CorallineError: There is none, or it has several subgraphs (control flow).
     """
-    data = path.read_bytes()
-    if data[4:8] != b"TFL3":
-        raise CorallineError("not a LiteRT file", where=str(path), fix="Convert the model first.")
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    if not path.is_file():
+        fix = "Convert the model first."
+        raise CorallineError(f"{path.name} is missing", where=str(path.parent), fix=fix)
+    try:
+        # Its verifier walks the whole flatbuffer, which the schema's code trusts.
+        Interpreter(
+            str(path),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+    except ValueError as error:
+        fix = "Convert the model again."
+        raise CorallineError("not a LiteRT file", where=str(path), fix=fix) from error
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     if len(model.subgraphs) != 1:
         what = f"the model has {len(model.subgraphs)} subgraphs"
         raise CorallineError(what, where=str(path), fix="Use a network without control flow.")
@@ -72,15 +88,16 @@ _TYPES = _names(schema.TensorType)
 
 
 def _tensor(model: Any, tensor: Any) -> Tensor:
-    shape = tuple(int(size) for size in (tensor.shape if tensor.shape is not None else ()))
-    signature = tensor.shapeSignature if tensor.shapeSignature is not None else shape
+    shape = _ints(tensor.shape)
     data = model.buffers[tensor.buffer].data
+    quantization = tensor.quantization
+    zero_points = _ints(quantization.zeroPoint if quantization is not None else None)
     return Tensor(
-        name=tensor.name.decode() if tensor.name else "",
         type=_TYPES[tensor.type],
         shape=shape,
-        static=all(size > 0 for size in signature),
-        constant=data is not None and len(data) > 0,
+        static=all(size >= 0 for size in _ints(tensor.shapeSignature) or shape),
+        data=data.tobytes() if data is not None and len(data) else None,
+        zero_point=zero_points[0] if zero_points else 0,
     )
 
 
@@ -92,7 +109,11 @@ def _op(model: Any, operator: Any) -> Op:
     return Op(
         name=custom or builtin,
         version=code.version,
-        inputs=tuple(int(index) for index in operator.inputs if index >= 0),
-        outputs=tuple(int(index) for index in operator.outputs),
+        inputs=tuple(index for index in _ints(operator.inputs) if index >= 0),
+        outputs=_ints(operator.outputs),
         options=operator.builtinOptions,
     )
+
+
+def _ints(values: Any) -> tuple[int, ...]:
+    return () if values is None else tuple(int(value) for value in values)

