@@ -34,7 +34,7 @@ def test_relu6_stays_relu6_in_the_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "small_mobilenet"])
 def test_pixels_go_in_and_probabilities_come_out(name):
-    network = build(ModelSettings(name=name, size=32, alpha=0.35, weights=None), 3)
+    network = build(ModelSettings(name=name, size=32, alpha=0.35, weights="random"), 3)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     out = network.predict_on_batch(pixels)
     assert out.shape == (4, 3)

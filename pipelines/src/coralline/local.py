@@ -35,7 +35,9 @@ def run(arguments: dict[str, Any], root: Path) -> None:
 
 
 def _interrupt_at_end_of_stdin() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock a thread still holds when the interpreter ends.
+    while os.read(0, 1024):
+        pass
     os.killpg(0, signal.SIGINT)
 
 

@@ -69,7 +69,11 @@ class Project(Settings):
             "compile_model": self.compile,
             "publish": publish,
         }
-        arguments = {step: settings.model_dump(mode="json") for step, settings in steps.items()}
+        # KFP passes no null on: what is None is left out, since None is always a default.
+        arguments = {
+            step: settings.model_dump(mode="json", exclude_none=True)
+            for step, settings in steps.items()
+        }
         return {"store": self.open_store().uri, **arguments}
 
 

@@ -109,24 +109,29 @@ async def _fetch_all(
     finished: asyncio.Queue[asyncio.Task[tuple[int, Result]]] = asyncio.Queue()
     done, rejected = total - len(candidates), 0
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "write") as writer:
-        while True:
-            for index, candidate in islice(waiting, _WINDOW - len(running) - len(held)):
-                task = asyncio.create_task(_visit(index, candidate, fetcher))
-                task.add_done_callback(finished.put_nowait)
-                running.add(task)
-            if not running and not held:
-                break
-            came = await _next_ones(finished, FLUSH_SECONDS)
-            running.difference_update(came)
-            for index, result in (task.result() for task in came):
-                image = result.outcome
-                held.put(index, result, len(image.data) if isinstance(image, Image) else 0)
-            ready = held.take(everything=not came or len(held) > _WINDOW // 2)
-            await loop.run_in_executor(writer, ledger.add, ready)
-            done += len(ready)
-            rejected += sum(isinstance(result.outcome, str) for result in ready)
-            progress.update(done, total, "images", f"{rejected} rejected" if rejected else "")
+    try:
+        with ThreadPoolExecutor(1, "write") as writer:
+            while True:
+                for index, candidate in islice(waiting, _WINDOW - len(running) - len(held)):
+                    task = asyncio.create_task(_visit(index, candidate, fetcher))
+                    task.add_done_callback(finished.put_nowait)
+                    running.add(task)
+                if not running and not held:
+                    break
+                came = await _next_ones(finished, FLUSH_SECONDS)
+                running.difference_update(came)
+                for index, result in (task.result() for task in came):
+                    image = result.outcome
+                    held.put(index, result, len(image.data) if isinstance(image, Image) else 0)
+                ready = held.take(everything=not came or len(held) > _WINDOW // 2)
+                await loop.run_in_executor(writer, ledger.add, ready)
+                done += len(ready)
+                rejected += sum(isinstance(result.outcome, str) for result in ready)
+                progress.update(done, total, "images", f"{rejected} rejected" if rejected else "")
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _visit(index: int, candidate: Candidate, fetcher: Fetcher) -> tuple[int, Result]:

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from coralline_crawler.rejects import RejectedError
 
+Image.init()  # `Image.open(formats=…)` knows only the formats that are loaded
 # We hold pixels against the project's own limit, and count what does not decode.
 Image.MAX_IMAGE_PIXELS = None
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -25,7 +26,7 @@ _SUFFIXES = {
     "BMP": "bmp",
     "AVIF": "avif",
 }
-_FORMATS = tuple(_SUFFIXES)
+_FORMATS = tuple(kind for kind in _SUFFIXES if kind != "MPO")  # which is opened as a JPEG
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP")  # by OpenCV, here and in all later steps
 _ORIENTATION = 0x0112
 _HASH_SIDE = 32  # px

@@ -83,13 +83,13 @@ def _mobilenet_v2(settings: ModelSettings, pixels: Any) -> Any:
             input_tensor=pixels,
             alpha=settings.alpha,
             include_top=False,
-            weights=None if packaged else settings.weights,
+            weights="imagenet" if settings.pretrained and not packaged else None,
         )
     except Exception as error:  # a download that fails is a bare Exception of Keras's
         raise CorallineError(
             f"cannot get the ImageNet weights of width {settings.alpha}: {error}",
             where="train.model.alpha",
-            fix=f"Use `alpha: {PACKAGED_ALPHA}`, whose weights are installed, or `weights: null`.",
+            fix=f"Use `alpha: {PACKAGED_ALPHA}`, whose weights are installed, or `weights: random`.",
         ) from error
     if packaged:
         load_imagenet(base)

@@ -30,9 +30,9 @@ class ModelSettings(Settings):
     size: int = Field(default=96, ge=32, le=512, multiple_of=32)
     """Side of the network's input, and so of the crops, in px."""
 
-    weights: Literal["imagenet"] | None = "imagenet"
-    """What `mobilenet_v2` begins with: `imagenet`, or null for random weights, which need
-    thousands of images."""
+    weights: Literal["imagenet", "random"] = "imagenet"
+    """What `mobilenet_v2` begins with: `imagenet`, or `random`, which needs thousands of
+    images."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the features that are dropped before the last layer while training."""
@@ -44,7 +44,7 @@ class ModelSettings(Settings):
     @property
     def pretrained(self) -> bool:
         """Whether there is something to fine-tune."""
-        return self.name == "mobilenet_v2" and self.weights is not None
+        return self.name == "mobilenet_v2" and self.weights == "imagenet"
 
 
 class AugmentationSettings(Settings):
