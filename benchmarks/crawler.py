@@ -32,7 +32,7 @@ def _measure(count: int, latency: int) -> list[Result]:
             "img2dataset_peer",
             folder / "urls.txt",
             folder / "img2dataset",
-            packages=("img2dataset==1.47.0", "numpy<2"),
+            packages=("img2dataset==1.47.0", "numpy<2", "pyarrow<20"),
         )
     what = f"{count:,} images of 66 KB, {latency} ms of latency"
     return [

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from coralline_core.errors import CorallineError
@@ -103,6 +102,8 @@ class Step(Generic[S]):
 def _read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
+    import yaml  # a pipeline's task has its settings already, and starts without it
+
     try:
         with path.open("rb") as file:
             settings = yaml.safe_load(file)

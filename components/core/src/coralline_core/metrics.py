@@ -95,7 +95,8 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     share = correct / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At either end the bound is exact, and the arithmetic is not.
+    return middle - half if correct else 0.0, middle + half if correct < n else 1.0
 
 
 def calibration_error(true: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:

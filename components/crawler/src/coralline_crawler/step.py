@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from coralline_core.command import Step
 
-from coralline_crawler.crawl import crawl, require_enough
 from coralline_crawler.settings import CrawlSettings
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def _work(
         python -m coralline_crawler --settings crawl.yaml --store ./store \
             --images images.json --report report.json
     """
+    from coralline_crawler.crawl import crawl, require_enough
+
     dataset, result = crawl(settings, store, progress)
     dataset.save(store)
     dataset.write(images)

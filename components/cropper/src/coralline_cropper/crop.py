@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -57,6 +58,7 @@ def crop(
     Raises:
         CorallineError: A label has no crop for training or none for test; the box file is wrong.
     """
+    started = time.monotonic()
     work = partial(_cut, Cropper(settings), _drawn_boxes(settings, images, store))
     tally = Tally()
     with ShardWriter(store, rows.CROPS) as writer, ThreadPoolExecutor(_WORKERS) as pool:
@@ -72,7 +74,7 @@ def crop(
         parents=(images.id,),
         settings=settings.model_dump(mode="json"),
     )
-    report = tally.report(dataset)
+    report = tally.report(dataset, time.monotonic() - started)
     _check_labels(images.labels, report)
     return dataset, report
 

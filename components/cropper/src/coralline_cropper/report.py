@@ -24,3 +24,4 @@ class CropReport(Report):
     """By label, the first crops of the training split: JPEG of at most 96 px, in base64."""
     without_crops: list[str]
     """The first photos that decode and gave no crop, likewise."""
+    seconds: float

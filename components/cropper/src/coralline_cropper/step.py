@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coralline_core.command import Step
-from coralline_core.dataset import Dataset
 
-from coralline_cropper.crop import crop
 from coralline_cropper.settings import CropSettings
 
 if TYPE_CHECKING:
@@ -34,6 +32,10 @@ def _work(
         python -m coralline_cropper --settings crop.yaml --store ./store \
             --curated curated.json --crops crops.json --report report.json
     """
+    from coralline_core.dataset import Dataset
+
+    from coralline_cropper.crop import crop
+
     dataset, result = crop(settings, Dataset.read(curated), store, progress)
     dataset.save(store)
     dataset.write(crops)

@@ -47,8 +47,8 @@ class Tally:
         if not outcome.crops and len(self._without_crops) < _WITHOUT_CROPS:
             self._without_crops.extend(_thumbnail(outcome.photo))
 
-    def report(self, crops: Dataset) -> CropReport:
-        """What there is to say, the crops having become `crops`."""
+    def report(self, crops: Dataset, seconds: float) -> CropReport:
+        """What there is to say, the crops having become `crops` in so many seconds."""
         return CropReport(
             photos=self._crops_per_photo.total(),
             crops=len(crops),
@@ -58,6 +58,7 @@ class Tally:
             crops_per_photo=dict(sorted(self._crops_per_photo.items())),
             samples=dict(sorted(self._samples.items())),
             without_crops=self._without_crops,
+            seconds=seconds,
         )
 
 

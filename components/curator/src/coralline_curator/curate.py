@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def curate(
     Raises:
         CorallineError: A label has nothing left, or too few groups for train and test.
     """
+    started = time.monotonic()
     photos = read_photos(images, store)
     progress.update(0, len(photos), "images")
     same = compare(photos, settings.near_duplicate_distance)
@@ -81,6 +83,7 @@ def curate(
             label: {split: n / sum(by.values()) for split, n in by.items()}
             for label, by in counts.items()
         },
+        seconds=time.monotonic() - started,
     )
     _warn(report, progress)
     progress.update(len(photos), len(photos), "images", f"{report.kept} kept")

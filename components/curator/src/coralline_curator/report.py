@@ -49,3 +49,4 @@ class CurateReport(Report):
     """Kept images by label and split."""
     shares: dict[str, dict[Split, float]]
     """The same as shares of the label, 0 to 1."""
+    seconds: float

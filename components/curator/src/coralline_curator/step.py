@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coralline_core.command import Step
-from coralline_core.dataset import Dataset
 
-from coralline_curator.curate import curate
 from coralline_curator.settings import CurateSettings
 
 if TYPE_CHECKING:
@@ -36,6 +34,10 @@ def _work(
         python -m coralline_curator --settings curate.yaml --store ./store \
             --images images.json --curated curated.json --report report.json
     """
+    from coralline_core.dataset import Dataset
+
+    from coralline_curator.curate import curate
+
     dataset, result = curate(settings, Dataset.read(images), store, progress)
     dataset.save(store)
     dataset.write(curated)

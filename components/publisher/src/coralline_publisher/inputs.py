@@ -55,7 +55,12 @@ class Crawled(View):
     examples: dict[str, list[str]] = {}
     """By reason, some addresses."""
     labels: dict[str, CrawledLabel] = {}
-    seconds: float | None = None
+    seconds: float
+
+    @property
+    def found(self) -> int:
+        """Images that all crawls came upon, taken or not."""
+        return self.crawled + sum(self.rejected.values())
 
 
 class Photo(View):
@@ -84,7 +89,7 @@ class Curated(View):
     conflicts: list[list[Photo]] = []
     conflict_count: int = 0
     groups: int | None = None
-    seconds: float | None = None
+    seconds: float
 
 
 class Cropped(View):
@@ -93,10 +98,17 @@ class Cropped(View):
     photos: int
     crops: int
     rejected: dict[str, int]
+    crops_per_photo: dict[int, int]
+    """How many photos gave so many crops, from 0."""
     samples: dict[str, list[str]] = {}
     """By label, JPEGs in base64."""
     without_crops: list[str] = []
-    seconds: float | None = None
+    seconds: float
+
+    @property
+    def kept(self) -> int:
+        """Photos that gave a crop."""
+        return self.photos - self.crops_per_photo.get(0, 0)
 
 
 class Trained(View):
@@ -107,7 +119,7 @@ class Trained(View):
     epochs: dict[str, int]
     best: str
     stopped_early: bool
-    seconds: float | None = None
+    seconds: float
 
 
 class Converted(View):
@@ -121,7 +133,7 @@ class Converted(View):
     latency_ms: float
     runtime: str
     gates: tuple[Gate, ...]
-    seconds: float | None = None
+    seconds: float
 
 
 class Op(View):
@@ -155,7 +167,7 @@ class Compiled(View):
 
     targets: tuple[Target, ...]
     gates: tuple[Gate, ...] = ()
-    seconds: float | None = None
+    seconds: float
 
 
 class Epoch(View):
@@ -262,10 +274,9 @@ class Inputs:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each step took, of those that say."""
+        """How long each step took."""
         steps = ("crawl", "curate", "crop", "train", "convert", "compile")
-        taken = {step: getattr(self, step).seconds for step in steps}
-        return {step: seconds for step, seconds in taken.items() if seconds is not None}
+        return {step: getattr(self, step).seconds for step in steps}
 
 
 def _read(path: Path, view: type[V]) -> V:

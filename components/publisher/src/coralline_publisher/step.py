@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from coralline_core.command import Step
 
-from coralline_publisher.inputs import Inputs
-from coralline_publisher.publish import publish
 from coralline_publisher.settings import PublishSettings
 
 if TYPE_CHECKING:
@@ -49,6 +47,9 @@ def _work(
             --crop-report crop.json --train-report train.json --convert-report convert.json \
             --compile-report compile.json --published published --report report.json
     """
+    from coralline_publisher.inputs import Inputs
+    from coralline_publisher.publish import publish
+
     inputs = Inputs.read(
         store,
         curated=curated,

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 class Images(Report):
-    """What became of what was found."""
+    """What became of what was found: all that was crawled was either kept or rejected."""
 
     crawled: int
+    """Addresses that all crawls into the store came upon, for the project's labels."""
     fetched: int
+    """Images that are new in this run."""
     kept: int
-    """Once curated."""
+    """Photos of which the dataset has crops."""
     rejected: dict[str, int]
-    """By reason: the crawler's, the curator's and the cropper's together."""
+    """By reason: the crawler's, the curator's and the cropper's together. `too-small` also counts
+    single faces of photos that were kept for another."""
 
 
 class Measured(Report):
@@ -89,9 +92,9 @@ def summarise(inputs: Inputs, result: PublishReport) -> Summary:
     return Summary(
         dataset=inputs.crops.id,
         images=Images(
-            crawled=inputs.crawl.crawled,
+            crawled=inputs.crawl.found,
             fetched=inputs.crawl.fetched,
-            kept=inputs.curate.kept,
+            kept=inputs.crop.kept,
             rejected=dict(sorted(rejected.items())),
         ),
         test=Test(
