@@ -8,7 +8,7 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check format test bench clean
+.PHONY: help install run check format test bench docs clean
 
 help: ## print these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test: check ## the checks, then every test
 
 bench: install ## measure against peers; prints ratios (about 15 minutes)
 	.venv/bin/python -m benchmarks
+
+docs: install ## write docs/project-file.md from the steps' settings
+	.venv/bin/python -m coralline.reference > docs/project-file.md
 
 clean: ## remove what `make install` and the checks wrote; runs and stores stay
 	rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -69,6 +69,42 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
 
 def test_a_folder_or_bytes_are_an_error(tmp_path):
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
-    for path in (tmp_path, tmp_path / "bytes.yaml"):
-        with pytest.raises(CorallineError, match="cannot be read"):
+    for path, what in (tmp_path, "cannot be read: Is a"), (tmp_path / "bytes.yaml", "not a text"):
+        with pytest.raises(CorallineError, match=what):
             YamlSource.read(path)
+
+
+def test_scalars_are_text_or_null(read):
+    source = read("no: yes\n1: 0o7\n~: ~\n2026-99-01: x\nbase: &b {x: 1}\nmore: {<<: *b}\n")
+    assert source.content == {
+        "no": "yes",
+        "1": "0o7",
+        "~": None,
+        "2026-99-01": "x",
+        "base": {"x": "1"},
+        "more": {"x": "1"},
+    }
+    assert source.lines[("1",)] == 2
+
+
+def test_what_stands_below_a_repeated_key_has_the_lines_of_the_last(read):
+    source = read("a:\n  x: 1\n  y: 2\na:\n  x: 3\n")
+    assert source.repeated == (("a",),)
+    assert source.lines == {("a",): 4, ("a", "x"): 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: &b\n  c: *b\n", r"yaml:3: nested too deep"),
+        ("a: 1\nb: !!python/object:os.system x\n", r"yaml:2: not YAML: could not determine"),
+        ("a: 1\nb: '\0'\n", r"yaml:2: not YAML: the character 0x0"),
+        ("a: 1\n---\nb: 2\n", r"yaml:2: not YAML: expected a single document"),
+        ("a: *b\n", r"yaml:1: not YAML: found undefined alias"),
+        ("? [a]\n: 1\n", r"yaml:1: not YAML: .*unhashable"),
+    ],
+)
+def test_odd_yaml_is_an_error_of_one_line(read, text, message):
+    with pytest.raises(CorallineError, match=message) as caught:
+        read(text)
+    assert "\n" not in str(caught.value)

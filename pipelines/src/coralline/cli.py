@@ -35,9 +35,6 @@ def main() -> None:
     except CorallineError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; what is in the store is kept, run again to go on", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command(epilog="Example: coralline run glasses.yaml")
@@ -50,7 +47,7 @@ def run(
     from coralline.project import load_project
 
     loaded = load_project(project)
-    _run(loaded, project.read_text(), runs, as_json=as_json)
+    _run(loaded, project.read_text(encoding="utf-8"), runs, as_json=as_json)
 
 
 @app.command(epilog="Example: coralline demo")
@@ -69,7 +66,7 @@ def demo(
         raise CorallineError("the demo's image site is not installed", fix=fix) from None
     loaded = load_project(PROJECT, store=str(store.resolve()))
     with image_site():
-        _run(loaded, PROJECT.read_text(), runs, as_json=as_json)
+        _run(loaded, PROJECT.read_text(encoding="utf-8"), runs, as_json=as_json)
 
 
 @app.command(epilog="Example: coralline init helmets")
@@ -139,8 +136,12 @@ def _run(project: Project, text: str, runs: Path, *, as_json: bool) -> None:
     from coralline.runs import run_here
     from coralline.view import view
 
-    with view(STEPS, Console(stderr=as_json)) as show:
-        finished = run_here(project, text, runs, show)
+    try:
+        with view(STEPS, Console(stderr=as_json)) as show:
+            finished = run_here(project, text, runs, show)
+    except KeyboardInterrupt:
+        print("interrupted; what is in the store is kept, run again to go on", file=sys.stderr)
+        raise typer.Exit(130) from None
     if as_json:
         print(json.dumps(finished.summary, indent=1))
     else:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any
+from urllib.parse import urlsplit
 
 from coralline_converter.settings import ConvertSettings
 from coralline_core.errors import CorallineError
 from coralline_core.settings import Settings
 from coralline_core.store import Store, open_store
-from coralline_crawler.settings import CrawlOptions, CrawlSettings, Label
+from coralline_crawler.settings import CrawlOptions, CrawlSettings, Labels
 from coralline_cropper.settings import CropOptions, CropSettings
 from coralline_curator.settings import CurateSettings
 from coralline_edgetpu_compiler.settings import CompileSettings
 from coralline_publisher.settings import PublishOptions, PublishSettings
 from coralline_trainer.settings import TrainSettings
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from coralline.yaml_source import Key, YamlSource
+from coralline.problems import Problem, problems_in
+from coralline.yaml_source import YamlSource
 
 STEPS = ("crawl", "curate", "crop", "train", "convert", "compile", "publish")
 
@@ -28,10 +29,10 @@ class Project(Settings):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     """Lower-case letters, digits and hyphens."""
-    store: str = "./store"
+    store: str = Field(default="./store", min_length=1, validate_default=True)
     """Where images, datasets and models are kept: a folder (relative to the project file) or a
     `file://` URI."""
-    labels: dict[str, Label] = Field(min_length=2)
+    labels: Labels
     """What to tell apart: each label with the queries that find it."""
     crawl: CrawlOptions = CrawlOptions()
     """Where images come from, and with what care they are fetched."""
@@ -47,6 +48,21 @@ class Project(Settings):
     """The accelerators to compile for."""
     publish: PublishOptions = PublishOptions()
     """When a model takes the champion's place."""
+
+    @field_validator("store")
+    @classmethod
+    def _can_be_written(cls, store: str, info: ValidationInfo) -> str:
+        if not info.context:
+            return store
+        if not store.isprintable():
+            raise ValueError("a store's name may hold printable characters only")
+        try:
+            if not urlsplit(store).scheme:
+                store = str(Path(info.context["folder"], Path(store).expanduser()))
+            open_store(store).check_writable()
+        except (CorallineError, RuntimeError) as error:  # RuntimeError: `~nobody`
+            raise ValueError(str(error)) from error
+        return store
 
     def open_store(self) -> Store:
         """The project's store."""
@@ -77,29 +93,6 @@ class Project(Settings):
         return {"store": self.open_store().uri, **arguments}
 
 
-class Problem(BaseModel):
-    """One thing that is wrong with a project file."""
-
-    model_config = ConfigDict(frozen=True)
-
-    where: str
-    """The file, and the line and the key where there is one."""
-    what: str
-    fix: str | None = None
-
-    @classmethod
-    def of(cls, error: CorallineError, where: str) -> Self:
-        """The problem that an error tells of."""
-        return cls(where=error.where or where, what=error.what, fix=error.fix)
-
-    def error(self) -> CorallineError:
-        """The problem as an error."""
-        return CorallineError(self.what, where=self.where, fix=self.fix)
-
-    def __str__(self) -> str:
-        return str(self.error())
-
-
 def load_project(path: Path, store: str | None = None) -> Project:
     """Read a project file.
 
@@ -114,7 +107,8 @@ def load_project(path: Path, store: str | None = None) -> Project:
     if project is None or problems:
         first, others = problems[0], len(problems) - 1
         more = f"{others} more: coralline check {path}" if others else None
-        raise CorallineError(first.what, where=first.where, fix=first.fix or more)
+        fix = " ".join(filter(None, (first.fix, more)))
+        raise CorallineError(first.what, where=first.where, fix=fix or None)
     return project
 
 
@@ -123,65 +117,17 @@ def find_problems(path: Path) -> list[Problem]:
 
     Changes nothing.
     """
-    project, problems = _read(path, None)
-    if project is None:
-        return problems
-    try:
-        project.open_store().check_writable()
-    except CorallineError as error:
-        problems.append(Problem.of(error, str(path)))
-    return problems
+    return _read(path, None)[1]
 
 
 def _read(path: Path, store: str | None) -> tuple[Project | None, list[Problem]]:
     try:
         source = YamlSource.read(path)
     except CorallineError as error:
-        return None, [Problem.of(error, str(path))]
-    problems = [
-        Problem(where=source.where(key), what="the key stands here twice")
-        for key in source.repeated
-    ]
-    content = dict(source.content)
-    if store is not None:
-        content["store"] = store
+        return None, [Problem(where=error.where or str(path), what=error.what, fix=error.fix)]
+    content = source.content if store is None else {**source.content, "store": store}
     try:
         project = Project.model_validate(content, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        return None, problems + [_problem(source, dict(one)) for one in error.errors()]
-    return project, problems
-
-
-def _problem(source: YamlSource, error: dict[str, Any]) -> Problem:
-    key = source.known(tuple(part for part in error["loc"] if part != "[key]"))
-    match error["type"]:
-        case "extra_forbidden":
-            allowed = _keys(key[:-1])
-            close = difflib.get_close_matches(str(key[-1]), allowed, 1)
-            fix = f"Did you mean `{close[0]}`?" if close else f"There are: {', '.join(allowed)}."
-            return Problem(
-                where=source.where(key), what="unknown key", fix=fix if allowed else None
-            )
-        case "missing":
-            return Problem(where=source.where(key), what="is missing")
-        case _:
-            message = error["msg"].removeprefix("Value error, ")
-            what = message[:1].lower() + message[1:]
-            return Problem(where=source.where(key), what=what.removesuffix("."))
-
-
-def _keys(key: Key) -> list[str]:
-    """The keys that the settings at `key` have."""
-    models: list[type[BaseModel]] = [Project]
-    for part in key:
-        if isinstance(part, str):
-            named = [model.model_fields[part] for model in models if part in model.model_fields]
-            models = [model for field in named for model in _models(field.annotation)] or models
-    return sorted({name for model in models for name in model.model_fields})
-
-
-def _models(annotation: object) -> list[type[BaseModel]]:
-    """The settings models in a type: itself, or those of its union, tuple or dict."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+        return None, problems_in(source, error, Project)
+    return project, problems_in(source, None, Project)

@@ -67,16 +67,15 @@ def run_here(project: Project, project_text: str, runs: Path, show: Callable[[Ev
         project: What to run.
         project_text: The project file, which the run keeps.
         runs: The folder of all runs.
-        show: Takes each event that a step says, soon after it was said; and `None` events never.
+        show: Takes each event that a step says, soon after it was said.
 
     Raises:
         CorallineError: As a step raised it, or another run is at work here.
         KeyboardInterrupt: After the steps were interrupted and kept what they had.
     """
-    project.open_store().check_writable()
     with _lock(runs):
         folder = _new_folder(runs)
-        (folder / "project.yaml").write_text(project_text)
+        (folder / "project.yaml").write_text(project_text, encoding="utf-8")
         (folder / "arguments.json").write_text(json.dumps(project.arguments(), indent=1) + "\n")
         events = _execute(folder, show)
         summary = _finish(folder, events)
@@ -148,6 +147,7 @@ def _execute(folder: Path, show: Callable[[Event], None]) -> list[Event]:
             _interrupt(process)
             raise
     if process.returncode:
+        _interrupt(process)  # a step goes on where only the pipeline's process was killed
         raise _failure(folder, events)
     return events
 

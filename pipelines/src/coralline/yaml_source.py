@@ -9,9 +9,30 @@ import yaml
 from coralline_core.errors import CorallineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Key = tuple[str | int, ...]
+
+_DEPTH = 16  # deeper than any project; an alias may make a file endless
+
+
+class _Loader(yaml.SafeLoader):
+    """Scalars are text, or null: the settings say which of them is a number or a boolean.
+
+    YAML would make False of a label called `no`, and of `2026-01-02` a date.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML declares it)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for name, _ in node.value:
+            if name.tag.endswith(":null"):
+                name.tag = self.DEFAULT_SCALAR_TAG
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -42,34 +63,45 @@ class YamlSource:
         except FileNotFoundError:
             fix = "Write one with `coralline init NAME`."
             raise CorallineError("no such project file", where=str(path), fix=fix) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise CorallineError(f"cannot be read: {error}", where=str(path)) from error
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}"
+            raise CorallineError(what, where=str(path)) from error
+        except UnicodeDecodeError as error:
+            raise CorallineError("not a text file in UTF-8", where=str(path)) from error
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            content = yaml.safe_load(text)
+            root = yaml.compose(text, Loader=_Loader)
+            content = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f"{path}:{mark.line + 1}" if mark else str(path)
-            problem = error.problem or error.context or "it does not parse"
-            raise CorallineError(f"not YAML: {problem}", where=where) from error
-        except yaml.YAMLError as error:
-            raise CorallineError(f"not YAML: {error}", where=str(path)) from error
+            said = ", ".join(filter(None, (error.context, error.problem)))
+            raise CorallineError(f"not YAML: {said}", where=where) from error
+        except yaml.reader.ReaderError as error:
+            where = f"{path}:{text.count(chr(10), 0, error.position) + 1}"
+            what = f"not YAML: the character {error.character:#x}"
+            raise CorallineError(what, where=where) from error
         if not isinstance(content, dict) or root is None:
-            fix = "See `coralline init NAME` for one."
+            fix = "Write one with `coralline init NAME`."
             raise CorallineError("not a project file: no keys", where=str(path), fix=fix)
         lines: dict[Key, int] = {}
         repeated: list[Key] = []
-        _walk(root, (), lines, repeated)
+        for key, line in _lines(root, ()):
+            if len(key) > _DEPTH:
+                raise CorallineError("nested too deep for a project", where=f"{path}:{line}")
+            if key in lines:
+                repeated.append(key)
+                lines = {other: at for other, at in lines.items() if other[: len(key)] != key}
+            lines[key] = line
         return cls(path, content, lines, tuple(repeated))
 
     def where(self, key: Key) -> str:
-        """The file, the line and the key, as an error names them.
+        """The file, the line and the key, as an error names them."""
+        return f"{self.path}:{self.line(key)}: {'.'.join(str(part) for part in key)}"
 
-        The line is that of the longest part of `key` that the file has.
-        """
+    def line(self, key: Key) -> int:
+        """The line of the longest part of `key` that the file has."""
         parts = (key[:length] for length in range(len(key), 0, -1))
-        line = next((self.lines[part] for part in parts if part in self.lines), 1)
-        return f"{self.path}:{line}: {'.'.join(str(part) for part in key)}"
+        return next((self.lines[part] for part in parts if part in self.lines), 1)
 
     def known(self, key: Key) -> Key:
         """The parts of `key` that lead somewhere in the file, and its last.
@@ -83,7 +115,8 @@ class YamlSource:
         return (*found, key[-1]) if key else ()
 
 
-def _walk(node: yaml.Node, key: Key, lines: dict[Key, int], repeated: list[Key]) -> None:
+def _lines(node: yaml.Node, key: Key) -> Iterator[tuple[Key, int]]:
+    """Every key below a node with its line, in the file's order."""
     if isinstance(node, yaml.MappingNode):
         children = [(name.value, value, name.start_mark) for name, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
@@ -92,7 +125,5 @@ def _walk(node: yaml.Node, key: Key, lines: dict[Key, int], repeated: list[Key])
         return
     for name, value, mark in children:
         child = (*key, name)
-        if child in lines:
-            repeated.append(child)
-        lines[child] = mark.line + 1
-        _walk(value, child, lines, repeated)
+        yield child, mark.line + 1
+        yield from _lines(value, child)
