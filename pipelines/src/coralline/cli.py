@@ -47,7 +47,7 @@ def run(
     from coralline.project import load_project
 
     loaded = load_project(project)
-    _run(loaded, project.read_text(encoding="utf-8"), runs, as_json=as_json)
+    _run(loaded, project, runs, as_json=as_json)
 
 
 @app.command(epilog="Example: coralline demo")
@@ -66,7 +66,7 @@ def demo(
         raise CorallineError("the demo's image site is not installed", fix=fix) from None
     loaded = load_project(PROJECT, store=str(store.resolve()))
     with image_site():
-        _run(loaded, PROJECT.read_text(encoding="utf-8"), runs, as_json=as_json)
+        _run(loaded, PROJECT, runs, as_json=as_json)
 
 
 @app.command(epilog="Example: coralline init helmets")
@@ -128,17 +128,20 @@ def predict(
         print("\n".join(of_image or [f"{image}: nothing found"]))
 
 
-def _run(project: Project, text: str, runs: Path, *, as_json: bool) -> None:
+def _run(project: Project, file: Path, runs: Path, *, as_json: bool) -> None:
     from coralline_core.errors import GateError
     from rich.console import Console
 
-    from coralline.project import STEPS
+    from coralline.project import STEPS, locate
     from coralline.runs import run_here
     from coralline.view import view
 
     try:
         with view(STEPS, Console(stderr=as_json)) as show:
-            finished = run_here(project, text, runs, show)
+            finished = run_here(project, file.read_text(encoding="utf-8"), runs, show)
+    except CorallineError as error:
+        error.where = locate(error.where, file)
+        raise
     except KeyboardInterrupt:
         print("interrupted; what is in the store is kept, run again to go on", file=sys.stderr)
         raise typer.Exit(130) from None

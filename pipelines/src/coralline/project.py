@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from coralline_converter.settings import ConvertSettings
 from coralline_core.errors import CorallineError
-from coralline_core.settings import Settings
+from coralline_core.settings import PROJECT_NAME, Settings
 from coralline_core.store import Store, open_store
 from coralline_crawler.settings import CrawlOptions, CrawlSettings, Labels
 from coralline_cropper.settings import CropOptions, CropSettings
@@ -27,7 +27,7 @@ STEPS = ("crawl", "curate", "crop", "train", "convert", "compile", "publish")
 class Project(Settings):
     """A project: labels with their queries, and the settings of each step."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=PROJECT_NAME)
     """Lower-case letters, digits and hyphens."""
     store: str = Field(default="./store", min_length=1, validate_default=True)
     """Where images, datasets and models are kept: a folder (relative to the project file) or a
@@ -118,6 +118,15 @@ def find_problems(path: Path) -> list[Problem]:
     Changes nothing.
     """
     return _read(path, None)[1]
+
+
+def locate(where: str | None, path: Path) -> str | None:
+    """Where an error of a step is: in the project file, with its line, if it names a key of it."""
+    section = (where or "").partition(".")[0].partition(":")[0]
+    if where is None or section not in Project.model_fields:
+        return where
+    lines = {".".join(map(str, key)): line for key, line in YamlSource.read(path).lines.items()}
+    return f"{path}:{lines[where]}: {where}" if where in lines else f"{path}: {where}"
 
 
 def _read(path: Path, store: str | None) -> tuple[Project | None, list[Problem]]:

@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,13 +124,15 @@ def _execute(folder: Path, show: Callable[[Event], None]) -> list[Event]:
     events: list[Event] = []
     offset = 0
     with (
+        # kfp leaves a folder behind for each task, and a step that is killed its unfinished shard.
+        tempfile.TemporaryDirectory(prefix=".temporary-", dir=folder) as temporary,
         (folder / "run.log").open("wb") as log,
         subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env={**environment, "TMPDIR": temporary},
             process_group=0,
         ) as process,
     ):

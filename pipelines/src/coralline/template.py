@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from coralline_core.errors import CorallineError
+from coralline_core.settings import PROJECT_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ def write_template(name: str, folder: Path) -> Path:
     Raises:
         CorallineError: The name is not one for a project, or the file is there already.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+    if not re.fullmatch(PROJECT_NAME, name):
         fix = "Use lower-case letters, digits and hyphens."
         raise CorallineError("not a name for a project", where=name, fix=fix)
     path = folder / f"{name}.yaml"

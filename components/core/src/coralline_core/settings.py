@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+PROJECT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+"""The pattern of a project's name."""
+
 
 class Settings(BaseModel):
     """A section of the project file: frozen, and an unknown key is an error.

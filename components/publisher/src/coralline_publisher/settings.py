@@ -1,6 +1,6 @@
 """The `publish` section of a project file."""
 
-from coralline_core.settings import Settings
+from coralline_core.settings import PROJECT_NAME, Settings
 from pydantic import Field
 
 
@@ -28,5 +28,5 @@ class PublishOptions(Settings):
 class PublishSettings(PublishOptions):
     """What the step is given: the options, and the project's name."""
 
-    name: str = Field(default="model", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(default="model", pattern=PROJECT_NAME)
     """The project's name, for the model card and the report."""

@@ -95,7 +95,7 @@ def summarise(inputs: Inputs, result: PublishReport) -> Summary:
             crawled=inputs.crawl.found,
             fetched=inputs.crawl.fetched,
             kept=inputs.crop.kept,
-            rejected=dict(sorted(rejected.items())),
+            rejected={reason: count for reason, count in sorted(rejected.items()) if count},
         ),
         test=Test(
             float=Measured.of(inputs.convert.float_test),

@@ -89,7 +89,7 @@ def _mobilenet_v2(settings: ModelSettings, pixels: Any) -> Any:
         raise CorallineError(
             f"cannot get the ImageNet weights of width {settings.alpha}: {error}",
             where="train.model.alpha",
-            fix=f"Use `alpha: {PACKAGED_ALPHA}`, whose weights are installed, or `weights: random`.",
+            fix=f"Use `alpha: {PACKAGED_ALPHA}`, whose weights come along, or `weights: random`.",
         ) from error
     if packaged:
         load_imagenet(base)
