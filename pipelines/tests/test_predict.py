@@ -10,6 +10,7 @@ import pytest
 from coralline.predict import draw, predict
 from coralline_core.errors import CorallineError
 from coralline_core.model import INT8, ModelSpec
+from coralline_demo.catalogue import entries
 
 SIZE = 32
 FACE = {"mode": "face", "size": SIZE}
@@ -220,3 +221,10 @@ def test_a_caption_stays_in_a_small_picture(model, tmp_path):
     white = (drawn > 200).all(axis=2)
     assert 50 < white.sum() < 2000
     assert not white[:, -5:].any()
+
+
+def test_a_bomb_is_not_decoded(model, tmp_path):
+    bomb = tmp_path / "poster.png"
+    bomb.write_bytes(next(entry.body() for entry in entries().values() if entry.kind == "bomb"))
+    with pytest.raises(CorallineError, match="400 million pixels, where 100 are the most"):
+        predict(model(crop=WHOLE), [bomb])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +17,17 @@ from coralline_core.reports import Report
 from coralline_cropper.cut import Cropper
 from coralline_cropper.decode import decode_image
 from coralline_cropper.settings import CropSettings
+from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 _FILES = {".jpg", ".jpeg", ".png"}  # what `draw` writes, where it is given a file
 _FONT = "sans"  # OpenCV's own: Latin, Greek, Cyrillic and Chinese letters
+_MAX_PIXELS = 100_000_000  # more would be decoded to 300 MB and up
 _INK, _PAPER = (255, 255, 255), (150, 60, 0)  # BGR
 
 
@@ -123,7 +128,8 @@ class _Classifier:
             fix = "Name the `model` folder of a run that ended."
             raise CorallineError(f"{path.name} is missing", where=str(path.parent), fix=fix)
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            with _without_greetings():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=1)
         except ValueError as error:
             raise CorallineError("not a LiteRT model", where=str(path)) from error
         inputs = self._interpreter.get_input_details()
@@ -133,7 +139,8 @@ class _Classifier:
         if takes != [(np.uint8, 1, *spec.input_shape)] or gives != [(1, len(spec.labels))]:
             what = f"the model does not take and give what {MODEL_JSON} says"
             raise CorallineError(what, where=str(path))
-        self._interpreter.allocate_tensors()
+        with _without_greetings():
+            self._interpreter.allocate_tensors()
         self._input, self._output = inputs[0], outputs[0]
         self._labels = spec.labels
 
@@ -166,13 +173,40 @@ def _crop_settings(spec: ModelSpec, model_dir: Path) -> CropSettings:
 
 def _read(image: Path) -> NDArray[np.uint8]:
     try:
-        pixels = decode_image(image.read_bytes())
+        data = image.read_bytes()
     except OSError as error:
         raise CorallineError(error.strerror or str(error), where=str(image)) from error
+    if (size := _pixels(data)) > _MAX_PIXELS:
+        what = f"{size / 1e6:,.0f} million pixels, where {_MAX_PIXELS / 1e6:.0f} are the most"
+        raise CorallineError(what, where=str(image), fix="Give it a smaller copy.")
+    pixels = decode_image(data)
     if pixels is None:
         fix = "Give it a JPEG, PNG, WebP, GIF, BMP or TIFF."
         raise CorallineError("not a whole image", where=str(image), fix=fix)
     return pixels
+
+
+def _pixels(data: bytes) -> int:
+    """How many pixels a picture says that it has; 0 where Pillow does not know its form."""
+    Image.MAX_IMAGE_PIXELS = None  # we hold them against our own limit
+    try:
+        with Image.open(io.BytesIO(data)) as header:
+            return header.width * header.height
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return 0
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Keep what LiteRT says on stderr, from C++, off the terminal: it has no switch for it."""
+    stderr = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _places(images: Sequence[Path], out: Path) -> dict[Path, Path]:
@@ -201,15 +235,23 @@ def _drawn(pixels: NDArray[np.uint8], predictions: Sequence[Prediction]) -> NDAr
     """The picture with its predictions, large enough for their text to be read."""
     scale = max(1, -(-320 // max(pixels.shape[:2])))
     canvas = cv2.resize(pixels, None, fx=scale, fy=scale).astype(np.uint8, copy=False)
-    size = max(14, max(canvas.shape[:2]) // 32)
-    font, line_height = cv2.FontFace(_FONT), round(1.4 * size)
-    for prediction in predictions:
-        left, top, width, height = (scale * value for value in prediction.box)
-        cv2.rectangle(canvas, (left, top, width, height), _PAPER, max(1, size // 8))
-        caption = prediction.caption
-        width = cv2.getTextSize((0, 0), caption, (0, 0), font, size)[2] + size
-        left = max(0, min(left, canvas.shape[1] - width))
-        top = top - line_height if top >= line_height else top  # above its box, or in it
-        cv2.rectangle(canvas, (left, top, width, line_height), _PAPER, cv2.FILLED)
-        cv2.putText(canvas, caption, (left + size // 2, top + size), _INK, font, size)
+    line = max(1, max(canvas.shape[:2]) // 300)
+    boxes = [tuple(scale * value for value in one.box) for one in predictions]
+    for box in boxes:
+        cv2.rectangle(canvas, box, _PAPER, line)
+    for (left, top, width, _), prediction in zip(boxes, predictions, strict=True):
+        _write(canvas, prediction.caption, left, top, width)
     return canvas
+
+
+def _write(canvas: NDArray[np.uint8], caption: str, left: int, top: int, width: int) -> None:
+    """Write a caption above a box, or in it, no wider than the box where it can be read so."""
+    font, size = cv2.FontFace(_FONT), max(14, max(canvas.shape[:2]) // 32)
+    wanted = cv2.getTextSize((0, 0), caption, (0, 0), font, size)[2] + size
+    size = max(14, min(size, size * width // wanted))
+    width = cv2.getTextSize((0, 0), caption, (0, 0), font, size)[2] + size
+    height = round(1.4 * size)
+    left = max(0, min(left, canvas.shape[1] - width))
+    top = top - height if top >= height else top
+    cv2.rectangle(canvas, (left, top, width, height), _PAPER, cv2.FILLED)
+    cv2.putText(canvas, caption, (left + size // 2, top + size), _INK, font, size)
