@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType
 
-# IPv6 ranges whose last 32 bits are an IPv4 address: NAT64 (RFC 6052), IPv4-compatible (RFC 4291).
-_CARRIES_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # its last 32 bits are an IPv4 address (RFC 6052)
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # nothing else was given out (RFC 4291, 2.4)
+_PROTOCOLS = ipaddress.IPv4Network("192.0.0.0/24")  # IETF's; a cloud has its metadata there
 
 
 class PrivateAddressError(OSError):
@@ -34,12 +35,14 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         carried = ip.ipv4_mapped or ip.sixtofour
-        if carried is None and any(ip in network for network in _CARRIES_IPV4):
+        if carried is None and ip in _NAT64:
             carried = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if carried is not None:
             return is_public(str(carried))
-        if ip.is_site_local:
+        if ip not in _GLOBAL_UNICAST:
             return False
+    elif ip in _PROTOCOLS:
+        return False
     return ip.is_global and not ip.is_multicast
 
 

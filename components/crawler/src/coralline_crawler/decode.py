@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import NamedTuple
 
 import cv2
@@ -13,8 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from coralline_crawler.rejects import RejectedError
 
 Image.init()  # `Image.open(formats=…)` knows only the formats that are loaded
-# We hold pixels against the project's own limit, and count what does not decode.
-Image.MAX_IMAGE_PIXELS = None
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # such images are counted
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _SUFFIXES = {
@@ -29,6 +29,7 @@ _SUFFIXES = {
 _FORMATS = tuple(kind for kind in _SUFFIXES if kind != "MPO")  # which is opened as a JPEG
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP")  # by OpenCV, here and in all later steps
 _ORIENTATION = 0x0112
+_MAX_SCANS = 100  # of a progressive JPEG; encoders make a dozen, and at most 64
 _HASH_SIDE = 32  # px
 _HASH_FREQUENCIES = 8
 _REDUCED = (
@@ -65,16 +66,28 @@ def inspect_image(data: bytes, max_pixels: int, min_side: int) -> Picture:
     Raises:
         RejectedError: `not-an-image`, `truncated`, `too-many-pixels` or `too-small`.
     """
-    kind, width, height = _read_header(data)
-    if width * height > max_pixels:
-        raise RejectedError("too-many-pixels")
-    if min(width, height) < min_side:
-        raise RejectedError("too-small")
+    with _opened(data, max_pixels) as image:
+        kind = image.format or ""
+        width, height = image.size
+        if width * height > max_pixels:
+            raise RejectedError("too-many-pixels")
+        if min(width, height) < min_side:
+            raise RejectedError("too-small")
+        if kind == "PNG":
+            _check_chunks(data)
+        # Each scan goes over all pixels again: a file of 200 KB can take 8 s, one of 20 MB hours.
+        if kind in ("JPEG", "MPO") and data.count(b"\xff\xda") > _MAX_SCANS:
+            raise RejectedError("too-many-pixels")
+        if _is_turned(image, data):
+            width, height = height, width
     flag = next(
         (flag for by, flag in _REDUCED if min(width, height) >= by * _HASH_SIDE),
         cv2.IMREAD_GRAYSCALE,
     )
-    gray = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    try:
+        gray = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    except cv2.error:  # more px on one side than OpenCV takes, say
+        gray = None
     if gray is None:
         raise RejectedError("truncated")
     return Picture(_SUFFIXES[kind], width, height, perceptual_hash(gray.astype(np.uint8)))
@@ -105,15 +118,39 @@ def _dct_matrix() -> NDArray[np.float32]:
 _DCT = _dct_matrix()
 
 
-def _read_header(data: bytes) -> tuple[str, int, int]:
-    """Format, width and height of a picture as it is shown."""
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    """A picture whose header is read, and no more."""
+    # Pillow makes room for some pixels as it opens a file: a GIF of 66 bytes asks for 3 GB.
+    Image.MAX_IMAGE_PIXELS = max_pixels
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            kind = image.format or ""
-            width, height = image.size
-            turned = kind in _TURNED_BY_EXIF and image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+        return Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
         raise RejectedError("not-an-image") from None
-    except (OSError, SyntaxError, ValueError):
+    except Image.DecompressionBombError:
+        raise RejectedError("too-many-pixels") from None
+    except Exception:  # noqa: BLE001 - Pillow's readers raise all kinds; it is about these bytes
         raise RejectedError("truncated") from None
-    return (kind, height, width) if turned else (kind, width, height)
+
+
+def _is_turned(image: Image.Image, data: bytes) -> bool:
+    """Whether a picture is shown with its sides exchanged."""
+    if image.format not in _TURNED_BY_EXIF:
+        return False
+    if image.format == "PNG" and b"eXIf" not in data:
+        return False  # which Pillow would decode the whole picture to find out
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+    except Exception:  # noqa: BLE001 - as above; and OpenCV does not turn it either
+        return False
+
+
+def _check_chunks(data: bytes) -> None:
+    """Reject a PNG with a chunk longer than the file: OpenCV makes room for what a chunk claims.
+
+    84 bytes can claim 4 GB.
+    """
+    at = 8
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    if at > len(data):
+        raise RejectedError("truncated")

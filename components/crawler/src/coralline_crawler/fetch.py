@@ -62,7 +62,10 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        contact = f" ({settings.contact})" if settings.contact else ""
+        # asyncio resolves names in its default threads, of which a few dead name servers hold all.
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(settings.concurrency, "resolve")
+        )
         self._decoders = self._cleanup.enter_context(ThreadPoolExecutor(_DECODERS, "decode"))
         self._session = await self._cleanup.enter_async_context(
             aiohttp.ClientSession(
@@ -72,7 +75,7 @@ class Fetcher:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
-                    "User-Agent": settings.user_agent + contact,
+                    "User-Agent": settings.introduction,
                     "Accept-Encoding": "identity",
                 },
                 timeout=aiohttp.ClientTimeout(),  # none: `_exchange` holds the clock
@@ -181,6 +184,8 @@ class Fetcher:
         except (aiohttp.ClientError, OSError) as error:
             private = isinstance(getattr(error, "os_error", None), PrivateAddressError)
             raise RejectedError("private-address" if private else "connection") from error
+        except ValueError:  # a host that no resolver takes, a login that no header can hold
+            raise RejectedError("bad-url") from None
         finally:
             clock.left -= time.monotonic() - started
 
@@ -229,7 +234,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 async def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    return data.decode("utf-8-sig", "replace")  # a robots.txt may begin with a mark
 
 
 def _parsed(url: URL | str, base: URL | None = None) -> URL:
@@ -237,11 +242,12 @@ def _parsed(url: URL | str, base: URL | None = None) -> URL:
         parsed = URL(url)
         if base is not None:
             parsed = base.join(parsed)
+        host = parsed.host  # which may not decode
     except ValueError:
         raise RejectedError("bad-url") from None
     if parsed.scheme not in ("http", "https"):
         raise RejectedError("bad-scheme")
-    if not parsed.host:
+    if not host:
         raise RejectedError("bad-url")
     return parsed
 
@@ -253,7 +259,7 @@ def _retry_after(response: aiohttp.ClientResponse) -> float:
         return float(value)
     try:
         date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

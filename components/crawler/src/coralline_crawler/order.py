@@ -22,7 +22,7 @@ class InOrder(Generic[T]):
         self._max_size = max_size
         self._size = 0
         self._next = 0
-        self._held: dict[int, T] = {}
+        self._held: dict[int, tuple[T, int]] = {}
         self._gone: set[int] = set()
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class InOrder(Generic[T]):
             result: The result.
             size: Of it.
         """
-        self._held[index] = result
+        self._held[index] = result, size
         self._size += size
 
     def take(self, everything: bool = False) -> list[T]:
@@ -48,13 +48,15 @@ class InOrder(Generic[T]):
         taken = []
         while self._next in self._held or self._next in self._gone:
             if self._next in self._held:
-                taken.append(self._held.pop(self._next))
+                taken.append(self._pop(self._next))
             self._gone.discard(self._next)
             self._next += 1
-        if not self._held:
-            self._size = 0
-        elif everything or self._size > self._max_size:
+        if everything or self._size > self._max_size:
             self._gone |= self._held.keys()
-            taken += [self._held.pop(index) for index in sorted(self._held)]
-            self._size = 0
+            taken += [self._pop(index) for index in sorted(self._held)]
         return taken
+
+    def _pop(self, index: int) -> T:
+        result, size = self._held.pop(index)
+        self._size -= size
+        return result

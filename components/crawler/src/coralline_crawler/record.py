@@ -173,7 +173,9 @@ class Ledger:
     def _visited(self, visit: Visit, limits: Limits) -> None:
         key = (visit.label, visit.url)
         self.visits[key] = visit
-        final = visit.outcome in FINAL or visit.outcome in (KEPT, DUPLICATE)
+        # A broken file in a folder of the user's may have been put right since.
+        final = visit.outcome in FINAL and visit.source != "directory"
+        final = final or visit.outcome in (KEPT, DUPLICATE)
         if final or (visit.outcome in LIMITS and limits == self._limits):
             self._settled.add(key)
         if visit.outcome == KEPT and visit.sha256:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from coralline_crawler.hosts import Hosts
 
-_DIRECTIVES = {"noai", "noimageai", "noindex", "noimageindex"}
+_DIRECTIVES = {"noai", "noimageai", "noindex", "noimageindex", "none"}
+_WITH_VALUE = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
 _MAX_DELAY = 10.0  # s: more between two requests would make a crawl of days
 _UNCLEAR = ("rate-limited", "server-error", "timeout", "too-large")
 
@@ -78,8 +79,10 @@ def check_header(values: Iterable[str], user_agent: str) -> None:
     """
     for value in values:
         name, colon, rest = value.partition(":")
-        if colon and "," not in name and name.strip().lower() not in user_agent.lower():
+        name = name.strip().lower()
+        to_a_bot = colon and "," not in name and name not in _WITH_VALUE
+        if to_a_bot and name not in user_agent.lower():
             continue
-        directives = rest if colon and "," not in name else value
+        directives = rest if to_a_bot else value
         if _DIRECTIVES & {directive.strip().lower() for directive in directives.split(",")}:
             raise RejectedError("noai")

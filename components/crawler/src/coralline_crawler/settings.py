@@ -131,7 +131,7 @@ class CrawlOptions(Settings):
     min_per_label: int = Field(default=20, ge=1)
     """With fewer images of a label than this, the step fails, and keeps what it has."""
 
-    contact: str | None = Field(default=None, pattern=r"^[^\s()]+$")
+    contact: str | None = Field(default=None, pattern=r"^[!-'*-~]+$")
     """An address of yours, e-mail or URL, said to every site that is asked. They like to know."""
 
     user_agent: str = Field(default="coralline/0.1", pattern=r"^[\x20-\x7e]+$")
@@ -164,6 +164,11 @@ class CrawlOptions(Settings):
 
     min_side: int = Field(default=32, ge=1)
     """Least px of an image's shorter side: what is smaller is an icon or a tracking pixel."""
+
+    @property
+    def introduction(self) -> str:
+        """Who asks, and whom to turn to: the header `User-Agent`."""
+        return f"{self.user_agent} ({self.contact})" if self.contact else self.user_agent
 
 
 class CrawlSettings(CrawlOptions):

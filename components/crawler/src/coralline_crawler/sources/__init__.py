@@ -46,9 +46,9 @@ def find(
         case OpenverseSource():
             return search_openverse(source, label, query, settings.max_per_query, fetcher)
         case GoogleSource():
-            return search_pages(Google(settings.user_agent), label, query, settings.max_per_query)
+            return search_pages(Google(settings.introduction), label, query, settings.max_per_query)
         case BingSource():
-            return search_pages(Bing(settings.user_agent), label, query, settings.max_per_query)
+            return search_pages(Bing(settings.introduction), label, query, settings.max_per_query)
         case UrlsSource():
             return list_urls(source.path, label, tuple(settings.labels))
         case DirectorySource():

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, ParserRejectedMarkup
 from icrawler.builtin.bing import BingFeeder
 
 from coralline_crawler.sources.search_engine import fed, new_session
@@ -30,7 +30,11 @@ class Bing:
 
     def read(self, page: str) -> Iterator[tuple[str, str | None]]:
         """See `SearchEngine`: every result has a link with a JSON object in its attribute `m`."""
-        for link in BeautifulSoup(page, "html.parser").find_all("a", attrs={"m": True}):
+        try:
+            links = BeautifulSoup(page, "html.parser").find_all("a", attrs={"m": True})
+        except ParserRejectedMarkup:
+            return
+        for link in links:
             try:
                 result = json.loads(str(link["m"]))
             except ValueError:

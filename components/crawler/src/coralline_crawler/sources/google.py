@@ -35,13 +35,24 @@ class Google:
 
     def read(self, page: str) -> Iterator[tuple[str, str | None]]:
         """See `SearchEngine`."""
-        pictures = [found for found in _PICTURE.finditer(page) if not _is_thumbnail(found)]
-        ends = [found.start() for found in pictures[1:]] + [len(page)]
-        for picture, end in zip(pictures, ends, strict=True):
-            source = _PAGE.search(page, picture.end(), end)
-            yield json.loads(picture[1]), json.loads(source[1]) if source else None
+        pictures = [found for found in _PICTURE.finditer(page) if not _is_thumbnail(_url(found))]
+        starts = [found.start() for found in pictures]
+        for picture, end in zip(pictures, [*starts[1:], len(page)], strict=False):
+            if url := _url(picture):
+                yield url, _url(_PAGE.search(page, picture.end(), end))
 
 
-def _is_thumbnail(picture: re.Match[str]) -> bool:
-    host = urlsplit(json.loads(picture[1])).hostname or ""
+def _url(found: re.Match[str] | None) -> str | None:
+    """The URL, which is written as a JSON string; None where it is not one."""
+    try:
+        return str(json.loads(found[1])) if found else None
+    except ValueError:
+        return None
+
+
+def _is_thumbnail(url: str | None) -> bool:
+    try:
+        host = urlsplit(url or "").hostname or ""
+    except ValueError:
+        return False
     return any(host == domain or host.endswith("." + domain) for domain in _THUMBNAILS)

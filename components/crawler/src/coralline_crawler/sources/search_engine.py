@@ -52,7 +52,8 @@ async def search_pages(
     seen: set[str] = set()
     for address in engine.page_urls(query, limit):
         page = await asyncio.to_thread(_get, engine, query, address)
-        new = {url: page_url for url, page_url in engine.read(page) if url not in seen}
+        found = ((_clean(url), _clean(page_url)) for url, page_url in engine.read(page))
+        new = {url: page_url for url, page_url in found if url and url not in seen}
         if not new:
             return
         for url, page_url in new.items():
@@ -60,6 +61,11 @@ async def search_pages(
                 return
             seen.add(url)
             yield Candidate(url, label, query, engine.name, page_url)
+
+
+def _clean(url: str | None) -> str | None:
+    r"""JSON may hold halves of characters (`\ud800`), which can be written nowhere."""
+    return url and url.encode("utf-8", "replace").decode()
 
 
 def new_session(user_agent: str) -> Any:
