@@ -39,7 +39,7 @@ format: install ## let ruff put imports and layout in order
 test: check ## the checks, then every test
 	.venv/bin/pytest
 
-bench: install ## measure against peers; prints ratios (about 15 minutes)
+bench: install ## measure against peers; prints ratios (about 4 minutes, longer the first time)
 	.venv/bin/python -m benchmarks
 
 docs: install ## write docs/project-file.md from the steps' settings

@@ -1,4 +1,4 @@
-"""Every measurement, as one table: `python -m benchmarks [--write] [crawler|cropper|dedupe …]`."""
+"""Every measurement, or some, as one table: `python -m benchmarks [--write] [crawler …]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import crawler, cropper, dedupe
+from benchmarks import crawler, cropper, dedupe, overhead
 from benchmarks.peer import Result
 
-MEASUREMENTS = {"crawler": crawler.measure, "cropper": cropper.measure, "dedupe": dedupe.measure}
+MEASUREMENTS = {
+    "crawler": crawler.measure,
+    "cropper": cropper.measure,
+    "dedupe": dedupe.measure,
+    "overhead": overhead.measure,
+}
 README = Path(__file__).with_name("README.md")
 MARK = "<!-- measured -->\n"
 

@@ -447,3 +447,30 @@ def test_too_few_images_end_the_command_with_an_error(site, command, tmp_path, s
     assert "'dog' has 5 images (5 not-found); wanted are 10 of each label" in said
     assert Dataset.read(tmp_path / "images.json").counts == {"cat": {"": 30}, "dog": {"": 5}}
     assert len(recorded(store)) == 40
+
+
+def test_a_slow_store_holds_the_fetching_back(site, photos, crawl, listed, photo, monkeypatch):
+    waiting = []
+
+    class SlowShards(record_module.ShardWriter):
+        def add(self, row):
+            super().add(row)
+            self.added = getattr(self, "added", 0) + 1
+            waiting.append(len(site.asked()) - self.added)
+            time.sleep(0.005)
+
+    monkeypatch.setattr(record_module, "ShardWriter", SlowShards)
+    few = 10 * max(len(photo(seed)) for seed in range(200))
+    monkeypatch.setattr(crawl_module, "_HELD_BYTES", few)
+    crawled = crawl(listed(cat=photos(100), dog=photos(100, first=100)), concurrency=4, per_host=4)
+    assert len(crawled.rows) == 200
+    # Ten may be held for the sake of order, as many more may wait, and four are under way.
+    assert 10 < max(waiting) < 50
+
+
+def test_a_record_that_cannot_be_read_is_named(photos, crawl, listed, store):
+    source = listed(cat=photos(2), dog=photos(2, first=2))
+    store.put("crawls/20260101T000000.0-ab.json", b"{")
+    with pytest.raises(CorallineError, match="not a crawl's record") as caught:
+        crawl(source)
+    assert caught.value.where == "crawls/20260101T000000.0-ab.json"

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 
-from coralline_crawler.fetch import Fetcher, Image
+from coralline_crawler.fetch import Fetcher
 from coralline_crawler.order import InOrder
 from coralline_crawler.record import FLUSH_SECONDS, KEPT, Ledger, Result, Visit
 from coralline_crawler.rejects import RejectedError
 from coralline_crawler.report import CrawlReport, LabelReport, QueryReport
+from coralline_crawler.room import Room
 from coralline_crawler.search import Answer, search
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from coralline_crawler.settings import CrawlSettings
 
 T = TypeVar("T")
+Visited = asyncio.Task[tuple[int, Result]]
 
 _HELD_BYTES = 64 << 20
 _WINDOW = 1024  # candidates under way or held: enough that a slow host leaves work for the others
@@ -87,11 +89,12 @@ def require_enough(settings: CrawlSettings, report: CrawlReport) -> None:
 async def _crawl(
     settings: CrawlSettings, ledger: Ledger, held: InOrder[Result], progress: Progress
 ) -> list[Answer]:
-    async with Fetcher(settings) as fetcher:
+    room = Room(2 * _HELD_BYTES)  # more than is held for the sake of order, or all would wait
+    async with Fetcher(settings, room) as fetcher:
         answers = await search(settings, fetcher, progress)
         candidates = _each_once(answers)
         new = [candidate for candidate in candidates if not ledger.settled(candidate)]
-        await _fetch_all(new, len(candidates), fetcher, ledger, held, progress)
+        await _fetch_all(new, len(candidates), fetcher, room, ledger, held, progress)
     return answers
 
 
@@ -99,21 +102,22 @@ async def _fetch_all(
     candidates: Sequence[Candidate],
     total: int,
     fetcher: Fetcher,
+    room: Room,
     ledger: Ledger,
     held: InOrder[Result],
     progress: Progress,
 ) -> None:
     """Fetch candidates, many at a time, while a thread writes what has come."""
     waiting = enumerate(candidates)
-    running: set[asyncio.Task[tuple[int, Result]]] = set()
-    finished: asyncio.Queue[asyncio.Task[tuple[int, Result]]] = asyncio.Queue()
+    running: set[Visited] = set()
+    finished: asyncio.Queue[Visited] = asyncio.Queue()
     done, rejected = total - len(candidates), 0
     loop = asyncio.get_running_loop()
     try:
         with ThreadPoolExecutor(1, "write") as writer:
             while True:
                 for index, candidate in islice(waiting, _WINDOW - len(running) - len(held)):
-                    task = asyncio.create_task(_visit(index, candidate, fetcher))
+                    task = asyncio.create_task(_visit(index, candidate, fetcher, room))
                     task.add_done_callback(finished.put_nowait)
                     running.add(task)
                 if not running and not held:
@@ -121,10 +125,10 @@ async def _fetch_all(
                 came = await _next_ones(finished, FLUSH_SECONDS)
                 running.difference_update(came)
                 for index, result in (task.result() for task in came):
-                    image = result.outcome
-                    held.put(index, result, len(image.data) if isinstance(image, Image) else 0)
+                    held.put(index, result, result.size)
                 ready = held.take(everything=not came or len(held) > _WINDOW // 2)
                 await loop.run_in_executor(writer, ledger.add, ready)
+                room.take(-sum(result.size for result in ready))
                 done += len(ready)
                 rejected += sum(isinstance(result.outcome, str) for result in ready)
                 progress.update(done, total, "images", f"{rejected} rejected" if rejected else "")
@@ -134,15 +138,18 @@ async def _fetch_all(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _visit(index: int, candidate: Candidate, fetcher: Fetcher) -> tuple[int, Result]:
+async def _visit(
+    index: int, candidate: Candidate, fetcher: Fetcher, room: Room
+) -> tuple[int, Result]:
     try:
         if candidate.path is None:
-            image = await fetcher.image(candidate.url)
+            result = Result(candidate, await fetcher.image(candidate.url))
         else:
-            image = await fetcher.file(candidate.path)
+            result = Result(candidate, await fetcher.file(candidate.path))
     except RejectedError as reject:
-        return index, Result(candidate, reject.reason)
-    return index, Result(candidate, image)
+        result = Result(candidate, reject.reason)
+    room.take(result.size)
+    return index, result
 
 
 async def _next_ones(finished: asyncio.Queue[T], seconds: float) -> list[T]:

@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import hashlib
 import random
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from coralline_crawler.decode import Picture, inspect_image
 from coralline_crawler.hosts import Hosts
 from coralline_crawler.rejects import RejectedError
 from coralline_crawler.robots import Robots, check_header
+from coralline_crawler.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,10 +53,12 @@ class Fetcher:
 
     Args:
         settings: The limits, and the manners.
+        room: Where images wait once they are fetched: nothing is fetched while it is full.
     """
 
-    def __init__(self, settings: CrawlSettings) -> None:
+    def __init__(self, settings: CrawlSettings, room: Room | None = None) -> None:
         self._settings = settings
+        self._room = room or Room(sys.maxsize)
         self._hosts = Hosts(settings.per_host)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._robots = Robots(settings.user_agent, self.text, self._hosts)
@@ -120,7 +124,9 @@ class Fetcher:
                 raise RejectedError("too-large")
             return self._checked(data)
 
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, read)
+        async with self._slots:
+            await self._room.wait()
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, read)
 
     async def _persist(
         self,
@@ -156,6 +162,7 @@ class Fetcher:
             # What is done with the body counts as part of the turn, so that no more bodies are in
             # memory than there are slots.
             async with self._hosts.turn(here.host or ""), self._slots:
+                await self._room.wait()
                 answer = await self._exchange(here, max_bytes, robots, clock)
                 if isinstance(answer, bytes):
                     return await then(answer)

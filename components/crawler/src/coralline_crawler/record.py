@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from coralline_core import rows
 from coralline_core.dataset import Shard, ShardWriter
+from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
+from pydantic import ValidationError
 
 from coralline_crawler.candidate import Candidate
 from coralline_crawler.fetch import Image
@@ -63,6 +65,11 @@ class Result(NamedTuple):
     candidate: Candidate
     outcome: Image | Reason
 
+    @property
+    def size(self) -> int:
+        """Bytes of the image."""
+        return len(self.outcome.data) if isinstance(self.outcome, Image) else 0
+
 
 class Ledger:
     """What all crawls into a store have done for the project's labels, and where this one adds.
@@ -100,7 +107,7 @@ class Ledger:
         for key in store.list("crawls/"):
             stored = store.get(key)
             if stored is not None:
-                self._learn(Record.model_validate_json(stored.data))
+                self._learn(_read(key, stored.data))
 
     def settled(self, candidate: Candidate) -> bool:
         """Whether fetching a candidate again would bring nothing new."""
@@ -180,6 +187,17 @@ class Ledger:
             self._settled.add(key)
         if visit.outcome == KEPT and visit.sha256:
             self.images.setdefault((visit.label, visit.sha256), visit)
+
+
+def _read(key: str, data: bytes) -> Record:
+    try:
+        return Record.model_validate_json(data)
+    except ValidationError as error:
+        raise CorallineError(
+            f"not a crawl's record: {error.errors()[0]['msg']}",
+            where=key,
+            fix="Restore it, or delete it: what it tells of is then fetched again.",
+        ) from error
 
 
 def _row(candidate: Candidate, image: Image) -> dict[str, object]:

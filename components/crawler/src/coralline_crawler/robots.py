@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DIRECTIVES = {"noai", "noimageai", "noindex", "noimageindex", "none"}
 _WITH_VALUE = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
+_MAX_RULES = 500 << 10  # characters; whoever writes more cannot count on the rest (RFC 9309, 2.5)
 _MAX_DELAY = 10.0  # s: more between two requests would make a crawl of days
 _UNCLEAR = ("rate-limited", "server-error", "timeout", "too-large")
 
@@ -62,7 +63,7 @@ class Robots:
             if reject.reason in ("connection", "private-address"):
                 raise
             text = ""  # it is not there: everything is allowed (RFC 9309, 2.3.1.3)
-        rules = Protego.parse(text)
+        rules = Protego.parse(text[:_MAX_RULES])
         delay = rules.crawl_delay(self._user_agent)
         if delay and site.host:
             self._hosts.space(site.host, min(float(delay), _MAX_DELAY))

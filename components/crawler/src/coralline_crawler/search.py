@@ -36,7 +36,7 @@ async def search(settings: CrawlSettings, fetcher: Fetcher, progress: Progress) 
     """Ask all sources at once, and each of them one query after the other.
 
     Returns:
-        The answers, by source, label and query, as the settings have them.
+        The answers, by source, by label in the alphabet's order, and by query.
 
     Raises:
         CorallineError: A query finds nothing at all, a label has nothing, or a file or folder
@@ -55,7 +55,7 @@ async def search(settings: CrawlSettings, fetcher: Fetcher, progress: Progress) 
 
 async def _ask(source: AnySource, settings: CrawlSettings, fetcher: Fetcher) -> list[Answer]:
     answers = []
-    for label, wanted in settings.labels.items():
+    for label, wanted in sorted(settings.labels.items()):  # KFP loses the order of a mapping
         for query in wanted.queries if source.searches else ("",):
             answer = Answer(source, label, query, [], None)
             try:

@@ -106,7 +106,9 @@ def _named(source: Any) -> Any:
     """A source that is only a name becomes a mapping; one that there is not is said plainly."""
     named = {"type": source} if isinstance(source, str) else source
     if isinstance(named, dict) and named.get("type") not in SOURCES:
-        raise ValueError(f"there is no source {named.get('type')!r}; use {', '.join(SOURCES)}")
+        typed = "type" in named
+        what = f"there is no source {named['type']!r}" if typed else "a source without a `type`"
+        raise ValueError(f"{what}; use {', '.join(SOURCES)}")
     return named
 
 
