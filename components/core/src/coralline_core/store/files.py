@@ -1,4 +1,4 @@
-"""The store: where shards, manifests and models lie, behind five verbs."""
+"""A store in a folder."""
 
 from __future__ import annotations
 
@@ -10,74 +10,14 @@ import shutil
 import tempfile
 import uuid
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from coralline_core.errors import CorallineError
+from coralline_core.store.protocol import Stored, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Stored(NamedTuple):
-    """An object's bytes, and the etag that a compare-and-swap on it names."""
-
-    data: bytes
-    etag: str
-
-
-class Store(Protocol):
-    """Objects under keys such as `shards/ab12.parquet`. A reader never sees half an object."""
-
-    uri: str
-
-    def get(self, key: str) -> Stored | None:
-        """The object under `key`, whole, or None where there is none."""
-
-    def put(self, key: str, data: bytes | Path) -> None:
-        """Write `data`, or the file at a path, under `key`, whatever was there."""
-
-    def put_if(self, key: str, data: bytes, etag: str | None) -> bool:
-        """Write only if the object still has `etag` (None: only if there is none).
-
-        Returns:
-            Whether it was written; False means that another writer came first.
-        """
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """Every key that starts with `prefix`, in order."""
-
-    def open(self, key: str) -> BinaryIO:
-        """The object under `key` as a seekable file.
-
-        Raises:
-            CorallineError: There is no such object.
-        """
-
-    def check_writable(self) -> None:
-        """Raise CorallineError where nothing can be written; leave everything as it is."""
-
-
-def open_store(uri: str) -> Store:
-    """The store that `uri` names.
-
-    Args:
-        uri: `file:///folder`, or a plain path to a folder.
-
-    Raises:
-        CorallineError: The scheme is not one that coralline has.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return FileStore(Path(unquote(parts.path)))
-    if not parts.scheme:
-        return FileStore(Path(uri).resolve())
-    raise CorallineError(
-        f"no store for {parts.scheme}://{parts.netloc}",
-        where=uri,
-        fix="Use file:///folder or a path.",
-    )
 
 
 class FileStore:
@@ -143,6 +83,11 @@ class FileStore:
                     f"{key} is missing", where=self.uri, fix="Run again, or restore the object."
                 ) from None
 
+    def delete(self, key: str) -> None:
+        """See Store."""
+        with self._failures(key):
+            self._path(key).unlink(missing_ok=True)
+
     def check_writable(self) -> None:
         """See Store."""
         nearest = self.root
@@ -157,10 +102,7 @@ class FileStore:
             raise self._unwritable(error.strerror or str(error)) from error
 
     def _path(self, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or ".." in parts:
-            raise ValueError(f"not a key: {key!r}")
-        return self.root / key
+        return self.root / checked(key)
 
     def _place(self, key: str) -> Path:
         place = self._path(key)
