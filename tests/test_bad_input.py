@@ -119,7 +119,7 @@ def test_a_folder_without_the_label(pictures):
         ("crop: {margin: wide}", "crop.margin: is `wide`, and must be a number"),
         ("name: [", "not YAML"),
         ("store: /proc/here", "the store cannot be written"),
-        ("store: gs://bucket", "no store for gs://"),
+        ("store: ftp://host", "no store for ftp://"),
     ],
 )
 def test_a_project_file_that_is_wrong(workplace, change, said):

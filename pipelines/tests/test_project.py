@@ -68,21 +68,21 @@ def test_a_name_and_two_labels_are_enough(project_file, tmp_path):
     assert find_problems(path) == []
     assert list(project.labels) == ["a", "b"]
     assert project.crop.mode == "face"
-    assert project.store == str(tmp_path / "store")
+    assert project.store.uri == str(tmp_path / "store")
 
 
 def test_paths_lie_beside_the_project_file(much, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     project = load_project(much)
-    assert project.store == str(tmp_path / "data")
+    assert project.store.uri == str(tmp_path / "data")
     assert project.crop.boxes == tmp_path / "boxes.csv"
     assert project.crawl.sources[1].path == tmp_path / "urls.csv"
-    assert load_project(much, store="/tmp/other").store == "/tmp/other"  # never written
+    assert load_project(much, store="/tmp/other").store.uri == "/tmp/other"  # never written
 
 
 def test_a_store_in_the_home_folder(project_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert load_project(project_file("store: ~/kept")).store == str(tmp_path / "kept")
+    assert load_project(project_file("store: ~/kept")).store.uri == str(tmp_path / "kept")
 
 
 def test_text_needs_no_quotes(much):
@@ -211,11 +211,12 @@ def test_a_wrong_label_is_one_line(problems, labels, said):
         ),
         ("crop: {margin: 0, margin: 1}", "crop.margin: stands here twice. Keep one."),
         ("crop: {mode: face}\ncrop: {mode: face}", "crop: stands here twice. Keep one."),
-        ("store: gs://x", "store: gs://x: no store for gs://x. Use file:///folder or a path"),
+        ("store: ftp://x", "store: ftp://x: no store for ftp://x. Use a folder, gs://bucket"),
+        ("store: {uri: s3://x, endpoint: here}", "store.endpoint: is `here`, and must fit"),
         ("store: gs:x", "store: gs:x: no store for gs://"),
         ("store: http://[", "store: Invalid IPv6 URL"),
         ("store: p.yaml/x", "store: file:///"),
-        ("store: ''", "store: is empty, and must hold something"),
+        ("store: ''", "store.uri: is empty, and must hold something"),
         ('store: "a\\0b"', "store: a store's name may hold printable characters only"),
         ("store: ~nobody-here/x", "store: Could not determine home directory"),
     ],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Self
+from urllib.parse import urlencode, urlsplit
 
 from coralline_converter.settings import ConvertSettings
 from coralline_core.errors import CorallineError
@@ -16,7 +16,7 @@ from coralline_curator.settings import CurateSettings
 from coralline_edgetpu_compiler.settings import CompileSettings
 from coralline_publisher.settings import PublishOptions, PublishSettings
 from coralline_trainer.settings import TrainSettings
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from coralline.problems import Problem, problems_in
 from coralline.yaml_source import YamlSource
@@ -24,14 +24,57 @@ from coralline.yaml_source import YamlSource
 STEPS = ("crawl", "curate", "crop", "train", "convert", "compile", "publish")
 
 
+class StoreSettings(Settings):
+    """Where images, datasets and models are kept. Credentials are the machine's own, never here."""
+
+    uri: str = Field(default="./store", min_length=1)
+    """A folder (relative to the project file), `file:///folder`, `gs://bucket/prefix` or
+    `s3://bucket/prefix`."""
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    """`s3://`: the URL of a service that is not Amazon's."""
+
+    region: str | None = Field(default=None, min_length=1)
+    """`s3://`: the bucket's region; by default the environment's."""
+
+    @property
+    def address(self) -> str:
+        """All of it in one URI, as `open_store` takes it."""
+        options = {"endpoint": self.endpoint, "region": self.region}
+        query = urlencode({name: value for name, value in options.items() if value})
+        return f"{self.uri}?{query}" if query else self.uri
+
+    @model_validator(mode="after")
+    def _can_be_written(self, info: ValidationInfo) -> Self:
+        if not info.context:
+            return self
+        if not self.uri.isprintable():
+            raise ValueError("a store's name may hold printable characters only")
+        try:
+            here = self
+            if not urlsplit(self.uri).scheme:
+                folder = Path(info.context["folder"], Path(self.uri).expanduser())
+                here = self.model_copy(update={"uri": str(folder)})
+            open_store(here.address).check_writable()
+        except (CorallineError, RuntimeError) as error:  # RuntimeError: `~nobody`
+            raise ValueError(str(error)) from error
+        return here
+
+
+def _in_full(store: Any) -> Any:
+    """A store that is only a name becomes a mapping."""
+    return {"uri": store} if isinstance(store, str) else store
+
+
 class Project(Settings):
     """A project: labels with their queries, and the settings of each step."""
 
     name: str = Field(pattern=PROJECT_NAME)
     """Lower-case letters, digits and hyphens."""
-    store: str = Field(default="./store", min_length=1, validate_default=True)
-    """Where images, datasets and models are kept: a folder (relative to the project file) or a
-    `file://` URI."""
+    store: Annotated[
+        StoreSettings, BeforeValidator(_in_full, json_schema_input_type=str | StoreSettings)
+    ] = Field(default=StoreSettings(), validate_default=True)
+    """Where images, datasets and models are kept: a folder or a URI, or a mapping."""
     labels: Labels
     """What to tell apart: each label with the queries that find it."""
     crawl: CrawlOptions = CrawlOptions()
@@ -49,24 +92,9 @@ class Project(Settings):
     publish: PublishOptions = PublishOptions()
     """When a model takes the champion's place."""
 
-    @field_validator("store")
-    @classmethod
-    def _can_be_written(cls, store: str, info: ValidationInfo) -> str:
-        if not info.context:
-            return store
-        if not store.isprintable():
-            raise ValueError("a store's name may hold printable characters only")
-        try:
-            if not urlsplit(store).scheme:
-                store = str(Path(info.context["folder"], Path(store).expanduser()))
-            open_store(store).check_writable()
-        except (CorallineError, RuntimeError) as error:  # RuntimeError: `~nobody`
-            raise ValueError(str(error)) from error
-        return store
-
     def open_store(self) -> Store:
         """The project's store."""
-        return open_store(self.store)
+        return open_store(self.store.address)
 
     def arguments(self) -> dict[str, Any]:
         """The pipeline's arguments: the store's URI and each step's settings, as JSON.

@@ -1,0 +1,31 @@
+"""The whole pipeline, twice, with its store in a bucket."""
+
+import pytest
+from coralline_core.store import open_store
+
+
+@pytest.mark.parametrize("kind", ["gs", "s3"])
+def test_two_runs_on_a_bucket(workplace, glasses, asked, kind, request):
+    address = request.getfixturevalue(f"{kind}_address")
+    project = glasses(
+        train={"model": {"name": "small_mobilenet", "size": 32}, "epochs": 1},
+        convert={"gallery": 0, "min_agreement": 0, "max_accuracy_drop": 1},
+        compile={"targets": ["tflite-micro"]},
+        publish={"min_accuracy": 0},
+    )
+    place = workplace({**project, "store": address})
+    done = place.run()
+    assert done.returncode == 0, done.stderr
+    first, photos = place.summary, asked()
+    assert first["images"]["kept"] == 400
+
+    done = place.run()
+    assert done.returncode == 0, done.stderr
+    second = place.summary
+    assert asked() == photos
+    assert second["dataset"] == first["dataset"]
+    assert second["images"] == {**first["images"], "fetched": 0}
+    store = open_store(address)
+    assert store.get(f"datasets/{first['dataset']}.json") is not None
+    assert store.get(f"models/{second['version']}/SHA256SUMS") is not None
+    assert not place.store.exists()
