@@ -75,7 +75,10 @@ class Site:
 
     async def _answer(self, reader, writer):
         try:
-            method, target, _ = (await reader.readline()).decode("latin-1").split()
+            method, target, _ = (
+                # A greeting of TLS has a line's end by chance only.
+                (await asyncio.wait_for(reader.readline(), 2)).decode("latin-1").split()
+            )
             lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
             path, _, query = target.partition("?")
             request = SimpleNamespace(
@@ -98,7 +101,7 @@ class Site:
                     request.sent += len(data)
             finally:
                 self.open -= 1
-        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+        except (ConnectionError, TimeoutError, asyncio.IncompleteReadError, ValueError):
             pass  # the client has gone, or speaks TLS
         except asyncio.CancelledError:
             pass  # the test is over

@@ -119,7 +119,7 @@ def test_weights_that_cannot_be_downloaded_are_an_error(monkeypatch):
     [
         ({"model": {"alpha": 0.6}}, "no width 0.6"),
         ({"model": {"size": 100}}, "multiple of 32"),
-        ({"model": {"weights": None}, "epochs": 0}, "`epochs` must be 1 or more"),
+        ({"model": {"weights": "random"}, "epochs": 0}, "`epochs` must be 1 or more"),
         ({"model": {"name": "resnet"}}, "mobilenet_v2"),
     ],
 )

@@ -17,7 +17,7 @@ from coralline_core.reports import Report
 from coralline_cropper.cut import Cropper
 from coralline_cropper.decode import decode_image
 from coralline_cropper.settings import CropSettings
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -188,12 +188,14 @@ def _read(image: Path) -> NDArray[np.uint8]:
 
 def _pixels(data: bytes) -> int:
     """How many pixels a picture says that it has; 0 where Pillow does not know its form."""
-    Image.MAX_IMAGE_PIXELS = None  # we hold them against our own limit
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # we have our own
     try:
         with Image.open(io.BytesIO(data)) as header:
             return header.width * header.height
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except Exception:  # noqa: BLE001 - Pillow's readers raise all kinds; OpenCV has the last word
         return 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 @contextmanager

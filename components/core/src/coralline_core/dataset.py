@@ -41,8 +41,9 @@ class Dataset(Report):
     """A manifest: which shards make a dataset, where they come from, and what is in them.
 
     Steps pass manifests, never the images: readers stream the shards from the store. `selection`,
-    where there is one, is a small shard that names the rows which belong to the dataset and
-    gives them their label, group and split; so curation copies no bytes.
+    where there is one, is a small shard that names the rows which belong to the dataset. Crawled
+    ones it names by sha256 and label, once for each group that they were seen in. Curated ones it
+    names by sha256, and gives them their label, group and split; so curation copies no bytes.
     """
 
     schema_version: Literal[1] = 1
@@ -95,9 +96,17 @@ class Dataset(Report):
         Raises:
             CorallineError: A shard is missing or cannot be read.
         """
-        selection = _Selection.read(store, self.selection) if self.selection else None
+        selection = None
+        if self.selection:
+            selection = _Selection.read(store, self.selection, by_label=self.kind == "images")
         for shard in self.shards:
             yield from _shard_batches(store, shard, columns, split, selection)
+
+    def selected(self, store: Store) -> pa.Table:
+        """The selection itself: `rows.SELECTION`; empty where there is none."""
+        if self.selection is None:
+            return rows.SELECTION.empty_table()
+        return _read_whole(store, self.selection)
 
     def iter_rows(
         self, store: Store, columns: Sequence[str] | None = None, split: str | None = None
@@ -196,7 +205,10 @@ class ShardWriter:
             os.close(descriptor)
             self._path = Path(name)
             # Images are compressed already; the dictionary and zstd serve the other columns.
-            self._parquet = pq.ParquetWriter(name, self._schema, compression="zstd")
+            # The checksums of the pages find what a disk has changed, whoever reads them.
+            self._parquet = pq.ParquetWriter(
+                name, self._schema, compression="zstd", write_page_checksum=True
+            )
         table = pa.Table.from_pylist([dict(row) for row in self._rows], schema=self._schema)
         self._parquet.write_table(table, row_group_size=table.num_rows)
         self._written += self._row_bytes
@@ -210,10 +222,11 @@ class ShardWriter:
         self._rows, self._row_bytes, self._written, self._count = [], 0, 0, 0
 
 
-def write_selection(store: Store, selected: Iterable[Mapping[str, str]]) -> Shard:
-    """Put a selection (`rows.SELECTION`) into the store, in the order of its sha256."""
+def write_selection(store: Store, selected: Iterable[Mapping[str, str | None]]) -> Shard:
+    """Put a selection (`rows.SELECTION`) into the store, in order."""
+    columns = ("sha256", "label", "group")
     with ShardWriter(store, rows.SELECTION, shard_bytes=1 << 40) as writer:
-        for row in sorted(selected, key=lambda row: row["sha256"]):
+        for row in sorted(selected, key=lambda row: tuple(row.get(name) or "" for name in columns)):
             writer.add(row)
     if not writer.shards:
         raise CorallineError("curation kept no image", fix="Crawl more, or loosen `curate:`.")
@@ -223,33 +236,40 @@ def write_selection(store: Store, selected: Iterable[Mapping[str, str]]) -> Shar
 class _Selection:
     """Which rows belong to a dataset, and their decided columns."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self._decided = table.drop_columns(["sha256"])
-        self._index = {sha: index for index, sha in enumerate(table["sha256"].to_pylist())}
-        self.columns = tuple(self._decided.column_names)
+    def __init__(self, table: pa.Table, by_label: bool) -> None:
+        self._key = ("sha256", "label") if by_label else ("sha256",)
+        self._decided = table.drop_columns(table.column_names if by_label else ["sha256"])
+        self._index = {key: index for index, key in enumerate(self._keys(table))}
 
     @classmethod
-    def read(cls, store: Store, shard: Shard) -> _Selection:
-        with store.open(shard.key) as file:
-            parquet = _parquet(file, shard)
-            try:
-                return cls(parquet.read())
-            except (pa.ArrowInvalid, OSError) as error:
-                raise _corrupt(shard, error) from error
+    def read(cls, store: Store, shard: Shard, by_label: bool) -> _Selection:
+        return cls(_read_whole(store, shard), by_label)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of `batch` that are selected, each once, with the selection's columns.
 
         An image that two crawls wrote is in two rows, of which the first is taken.
         """
-        found = [self._index.pop(sha, -1) for sha in batch.column("sha256").to_pylist()]
+        found = [self._index.pop(key, -1) for key in self._keys(batch)]
         places = pa.array([at for at, index in enumerate(found) if index >= 0], pa.int64())
         kept = batch.take(places)
         decided = self._decided.take(pa.array([index for index in found if index >= 0], pa.int64()))
         arrays = {name: kept.column(name) for name in kept.schema.names}
-        for name in set(self.columns) & set(arrays):
+        for name in set(self._decided.column_names) & set(arrays):
             arrays[name] = decided[name].combine_chunks()
         return pa.RecordBatch.from_pydict(arrays, schema=kept.schema)
+
+    def _keys(self, table: pa.Table | pa.RecordBatch) -> list[tuple[str, ...]]:
+        return list(zip(*(table.column(name).to_pylist() for name in self._key), strict=True))
+
+
+def _read_whole(store: Store, shard: Shard) -> pa.Table:
+    with store.open(shard.key) as file:
+        parquet = _parquet(file, shard)
+        try:
+            return parquet.read()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _corrupt(shard, error) from error
 
 
 def _shard_batches(
@@ -260,7 +280,9 @@ def _shard_batches(
     selection: _Selection | None,
 ) -> Iterator[pa.RecordBatch]:
     wanted = list(columns) if columns is not None else None
-    needed = wanted and list(dict.fromkeys([*wanted, "sha256", *(["split"] if split else [])]))
+    needed = wanted and list(
+        dict.fromkeys([*wanted, "sha256", "label", *(["split"] if split else [])])
+    )
     with store.open(shard.key) as file:
         parquet = _parquet(file, shard)
         for group in range(parquet.num_row_groups):
@@ -278,12 +300,13 @@ def _shard_batches(
 
 def _parquet(file: BinaryIO, shard: Shard) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(file, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise _corrupt(shard, error) from error
 
 
 def _corrupt(shard: Shard, error: Exception) -> CorallineError:
+    what = f"the shard is not what was written: {' '.join(str(error).split()).rstrip('. ')}"
     return CorallineError(
-        f"the shard cannot be read: {error}", where=shard.key, fix="Restore it from a backup."
+        what, where=shard.key, fix="Delete it and run again: what it held is fetched or made anew."
     )

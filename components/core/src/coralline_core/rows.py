@@ -36,7 +36,7 @@ SELECTION = pa.schema(
         ("split", pa.string()),
     ]
 )
-"""What curation keeps of IMAGES: it names rows and decides, and copies no bytes."""
+"""Which rows of IMAGES belong to a dataset. Curation decides by it, and copies no bytes."""
 
 CROPS = pa.schema(
     [

@@ -23,3 +23,10 @@ class Candidate(NamedTuple):
     """What the source says belongs together, if it says."""
     path: Path | None = None
     """The file, where it is on this machine."""
+    version: str | None = None
+    """What tells a file that was replaced from the one before."""
+
+    @property
+    def together(self) -> str | None:
+        """The name of what belongs together with it: the source's word, or else its page."""
+        return self.group or self.page_url

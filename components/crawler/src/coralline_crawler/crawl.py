@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from coralline_core.dataset import Dataset
+from coralline_core.dataset import Dataset, write_selection
 from coralline_core.errors import CorallineError
 
 from coralline_crawler.fetch import Fetcher
+from coralline_crawler.findings import Findings, gather
 from coralline_crawler.order import InOrder
-from coralline_crawler.record import FLUSH_SECONDS, KEPT, Ledger, Result, Visit
+from coralline_crawler.record import FLUSH_SECONDS, Ledger, Result, Visit
 from coralline_crawler.rejects import RejectedError
 from coralline_crawler.report import CrawlReport, LabelReport, QueryReport
 from coralline_crawler.room import Room
@@ -49,9 +50,9 @@ def crawl(settings: CrawlSettings, store: Store, progress: Progress) -> tuple[Da
         progress: Where to say how it goes.
 
     Returns:
-        The manifest of all images that crawls into the store kept for the project's labels, and
-        what was found and rejected. A shard may also hold rows of labels that the project no
-        longer has: `counts` names those that belong.
+        The manifest of all images that crawls into the store kept for what the project asks for
+        now, and what was found and rejected. A shard may hold rows of more: the manifest's
+        selection names those that belong.
 
     Raises:
         CorallineError: A query finds nothing, a source cannot be read, or the store cannot be
@@ -63,11 +64,16 @@ def crawl(settings: CrawlSettings, store: Store, progress: Progress) -> tuple[Da
         progress.warn("private addresses may be fetched: `crawl.allow_private_addresses` is on")
     held: InOrder[Result] = InOrder(_HELD_BYTES)
     with Ledger(store, settings) as ledger:
+        if ledger.lost:
+            progress.warn(f"missing shards: {len(ledger.lost)}; what they held is fetched again")
         try:
             answers = asyncio.run(_crawl(settings, ledger, held, progress))
         finally:
             ledger.add(held.take(everything=True))
-    return _dataset(settings, ledger), _report(answers, ledger, time.monotonic() - started)
+    candidates = (candidate for answer in answers for candidate in answer.candidates)
+    findings = gather(settings, candidates, ledger)
+    report = _report(answers, findings, ledger, time.monotonic() - started)
+    return _dataset(settings, findings, ledger, store), report
 
 
 def require_enough(settings: CrawlSettings, report: CrawlReport) -> None:
@@ -172,19 +178,25 @@ def _each_once(answers: Iterable[Answer]) -> list[Candidate]:
     return list(first.values())
 
 
-def _dataset(settings: CrawlSettings, ledger: Ledger) -> Dataset:
-    images = Counter(label for label, _ in ledger.images)
+def _dataset(settings: CrawlSettings, findings: Findings, ledger: Ledger, store: Store) -> Dataset:
+    counts = Counter(label for label, _ in findings.images)
+    selected: list[dict[str, str | None]] = [
+        {"label": label, "sha256": sha256, "group": group}
+        for (label, sha256), groups in findings.groups.items()
+        for group in (sorted(groups) or (None,))
+    ]
     return Dataset(
         kind="images",
-        shards=tuple(ledger.shards.values()),
-        counts={label: {"": images[label]} for label in settings.labels},
+        shards=tuple(ledger.shards.values()) if selected else (),
+        selection=write_selection(store, selected) if selected else None,
+        counts={label: {"": counts[label]} for label in settings.labels},
     )
 
 
-def _report(answers: Sequence[Answer], ledger: Ledger, seconds: float) -> CrawlReport:
-    visits = ledger.visits.values()
-    kept = list(ledger.images.values())
-    rejected = [visit for visit in visits if visit.outcome != KEPT]
+def _report(
+    answers: Sequence[Answer], findings: Findings, ledger: Ledger, seconds: float
+) -> CrawlReport:
+    kept, rejected = list(findings.images.values()), findings.rejected
     examples: defaultdict[str, list[str]] = defaultdict(list)
     for visit in rejected:
         if len(examples[visit.outcome]) < _EXAMPLES:

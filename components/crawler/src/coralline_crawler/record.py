@@ -45,6 +45,10 @@ class Visit(Report):
     source: str
     licence: str | None = None
     page_url: str | None = None
+    group: str | None = None
+    """What belongs together: the source's word for it, or else the page."""
+    version: str | None = None
+    """Of a file: see Candidate."""
     outcome: str
     """`kept`; `duplicate`: the label has these bytes from another URL; or why it was rejected."""
     sha256: str | None = None
@@ -86,8 +90,10 @@ class Ledger:
     def __init__(self, store: Store, settings: CrawlSettings) -> None:
         self.visits: dict[tuple[str, str], Visit] = {}
         """By label and URL, the latest; of the project's labels only."""
-        self.images: dict[tuple[str, str], Visit] = {}
-        """By label and sha256, the visit that brought each image that was kept."""
+        self.kept: set[tuple[str, str]] = set()
+        """Label and sha256 of every image in the shards."""
+        self.lost: list[str] = []
+        """Shards that records name and the store lacks. What they held counts as never fetched."""
         self.shards: dict[str, Shard] = {}
         """By key, those with images of the project's labels, oldest first."""
         self.new_images = 0
@@ -104,14 +110,16 @@ class Ledger:
         self._recorded_shards = 0
         self._unrecorded: list[Visit] = []
         self._flushed_at = time.monotonic()
+        there = frozenset(store.list("shards/"))
         for key in store.list("crawls/"):
             stored = store.get(key)
             if stored is not None:
-                self._learn(_read(key, stored.data))
+                self._learn(_read(key, stored.data), there)
 
     def settled(self, candidate: Candidate) -> bool:
         """Whether fetching a candidate again would bring nothing new."""
-        return (candidate.label, candidate.url) in self._settled
+        key = (candidate.label, candidate.url)
+        return key in self._settled and self.visits[key].version == candidate.version
 
     def add(self, results: Iterable[Result]) -> None:
         """Keep images and note rejects; write a record when it is time.
@@ -122,7 +130,7 @@ class Ledger:
         for candidate, outcome in results:
             if not isinstance(outcome, Image):
                 self._note(candidate, outcome)
-            elif (candidate.label, outcome.sha256) in self.images:
+            elif (candidate.label, outcome.sha256) in self.kept:
                 self._note(candidate, DUPLICATE, outcome.sha256)
             else:
                 self._writer.add(_row(candidate, outcome))
@@ -164,14 +172,22 @@ class Ledger:
             source=candidate.source,
             licence=candidate.licence,
             page_url=candidate.page_url,
+            group=candidate.together,
+            version=candidate.version,
             outcome=outcome,
             sha256=sha256,
         )
         self._unrecorded.append(visit)
         self._visited(visit, self._limits)
 
-    def _learn(self, record: Record) -> None:
-        ours = [visit for visit in record.visits if visit.label in self._labels]
+    def _learn(self, record: Record, there: frozenset[str]) -> None:
+        lost = [shard.key for shard in record.shards if shard.key not in there]
+        self.lost += lost
+        ours = [
+            visit
+            for visit in record.visits
+            if visit.label in self._labels and not (lost and visit.outcome == KEPT)
+        ]
         for visit in ours:
             self._visited(visit, record.limits)
         if any(visit.outcome == KEPT for visit in ours):
@@ -180,13 +196,11 @@ class Ledger:
     def _visited(self, visit: Visit, limits: Limits) -> None:
         key = (visit.label, visit.url)
         self.visits[key] = visit
-        # A broken file in a folder of the user's may have been put right since.
-        final = visit.outcome in FINAL and visit.source != "directory"
-        final = final or visit.outcome in (KEPT, DUPLICATE)
+        final = visit.outcome in FINAL or visit.outcome in (KEPT, DUPLICATE)
         if final or (visit.outcome in LIMITS and limits == self._limits):
             self._settled.add(key)
         if visit.outcome == KEPT and visit.sha256:
-            self.images.setdefault((visit.label, visit.sha256), visit)
+            self.kept.add((visit.label, visit.sha256))
 
 
 def _read(key: str, data: bytes) -> Record:
@@ -216,5 +230,5 @@ def _row(candidate: Candidate, image: Image) -> dict[str, object]:
         "creator": candidate.creator,
         "licence": candidate.licence,
         "fetched_at": image.fetched_at,
-        "group": candidate.group or candidate.page_url,
+        "group": candidate.together,
     }

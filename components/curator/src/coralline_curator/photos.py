@@ -60,4 +60,8 @@ def read_photos(images: Dataset, store: Store) -> list[Photo]:
         photo.findings[finding] = min(page, photo.findings.get(finding, page))
         if group or page_url:
             photo.sources.add(group or page_url)
+    # A duplicate was not kept, but the page that it was on belongs together with the photo, too.
+    for row in images.selected(store).to_pylist():
+        if row["group"] and row["sha256"] in photos:
+            photos[row["sha256"]].sources.add(row["group"])
     return [photos[sha256] for sha256 in sorted(photos)]

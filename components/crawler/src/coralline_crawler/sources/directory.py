@@ -18,6 +18,7 @@ async def list_folder(path: Path, label: str) -> AsyncIterator[Candidate]:
 
     Args:
         path: A folder with one subfolder for each label, in which files may lie at any depth.
+            Files of one folder within the label's are a group.
         label: Whose files.
 
     Raises:
@@ -27,5 +28,15 @@ async def list_folder(path: Path, label: str) -> AsyncIterator[Candidate]:
         raise CorallineError("there is no such folder", where=str(path))
     for file in sorted((path / label).rglob("*")):
         if file.is_file() and not file.name.startswith("."):
-            url = file.resolve().as_uri()
-            yield Candidate(url=url, label=label, query="", source="directory", path=file)
+            stat = file.stat()
+            inside = file.relative_to(path / label).parts[:-1]
+            yield Candidate(
+                url=file.resolve().as_uri(),
+                label=label,
+                query="",
+                source="directory",
+                # A folder within the label's is a person, a place, a film: it stays together.
+                group=inside[0] if inside else None,
+                path=file,
+                version=f"{stat.st_mtime_ns}-{stat.st_size}",
+            )
