@@ -97,12 +97,25 @@ def test_gates_hold_what_was_measured_against_the_bounds(pairs, data):
     same = sum(a == b for a, b in pairs)
     assert agreement(floats, int8s) == same / n
     settings = ConvertSettings(max_accuracy_drop=drop_bound, min_agreement=least)
-    found = gates(settings, _evaluated(floats), _evaluated(int8s), same / n)
+    found = gates(settings, _evaluated(floats), _evaluated(int8s), same / n, {"a": same / n})
     assert found[0].passed == (dropped <= max(1, drop_bound * n + 1e-6))
     assert found[1].passed == (same / n >= least)
     for gate in found:
         assert f"of {n} test crops" in gate.message
         assert ("calibration_images" in gate.message) != gate.passed
+
+
+def test_a_rare_label_that_is_lost_fails_the_gate_though_the_whole_agrees():
+    labels, n = ("a", "rare"), 200
+    true = np.array([0] * 196 + [1] * 4)
+    said = np.array([0] * 198 + [1] * 2)
+    measured = evaluate(labels, true, np.eye(2)[said])
+    by_label = {"a": 1.0, "rare": 0.5}
+    _, agreed = gates(ConvertSettings(), measured, measured, 198 / n, by_label)
+    assert not agreed.passed
+    assert "on 50.0% of 'rare'" in agreed.message
+    _, agreed = gates(ConvertSettings(), measured, measured, 199 / n, {"a": 1.0, "rare": 0.75})
+    assert agreed.passed  # one crop is always allowed
 
 
 def test_only_test_crops_of_the_label_count():

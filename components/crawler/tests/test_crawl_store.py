@@ -172,7 +172,7 @@ def test_only_what_may_have_changed_is_asked_for_again(site, every_reject, crawl
     site.requests.clear()
     second = crawl(*sources, **options)
     again = {request.path.strip("/") for request in site.asked()}
-    assert again == {"http-error", "rate-limited", "server-error", "timeout"}
+    assert again == {"http-error", "rate-limited", "refused", "server-error", "timeout"}
     assert not again & (FINAL | LIMITS)
     assert second.report.rejected == first.report.rejected
     site.requests.clear()

@@ -231,3 +231,22 @@ def test_a_retry_after_out_of_all_bounds():
     assert _retry_after(Answer("9" * 400)) == float("inf")
     assert _retry_after(Answer("Mon, 01 Jan 2024 00:00:00 +99999999999999999")) == 0
     assert _retry_after(Answer("Mon, 01 Jan 2001 00:00:00 GMT")) == 0
+
+
+def test_a_host_that_has_had_enough_does_not_hold_the_crawl(site, fetch, respond, quick):
+    # It was asked on and on: 240 images of a site that answers 429 took hours.
+    for number in range(60):
+        site.pages[f"/{number}"] = respond(status="429 Slower", Retry_After="0")
+    found = fetch(*(site.url(f"/{number}") for number in range(60)), retries=2, per_host=4)
+    assert set(found) == {"rate-limited"}
+    assert len(site.asked()) < 30
+
+
+def test_a_host_that_answers_now_and_then_is_asked_on(site, photos, fetch, respond, quick):
+    urls = []
+    for number, photo in enumerate(photos(30)):
+        site.pages[f"/no/{number}"] = respond(status="429 Slower")
+        urls += [site.url(f"/no/{number}"), photo]
+    found = fetch(*urls, retries=0, per_host=1)
+    assert found[::2] == ["rate-limited"] * 30
+    assert all(not isinstance(image, str) for image in found[1::2])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str | int, ...]
 
+_KEYS = 100_000  # aliases of aliases make billions of a few lines
 _DEPTH = 16  # deeper than any project; an alias may make a file endless
 
 
@@ -86,8 +87,9 @@ class YamlSource:
         lines: dict[Key, int] = {}
         repeated: list[Key] = []
         for key, line in _lines(root, ()):
-            if len(key) > _DEPTH:
-                raise CorallineError("nested too deep for a project", where=f"{path}:{line}")
+            if len(key) > _DEPTH or len(lines) > _KEYS:
+                what = "nested too deep, or too long, for a project"
+                raise CorallineError(what, where=f"{path}:{line}")
             if key in lines:
                 repeated.append(key)
                 lines = {other: at for other, at in lines.items() if other[: len(key)] != key}

@@ -124,7 +124,7 @@ def convert(
         bytes=(folder / model_files.INT8).stat().st_size,
         latency_ms=int8.latency(shown[0]),
         runtime=RUNTIME,
-        gates=gates(settings, float_test, measured["test"], overall),
+        gates=gates(settings, float_test, measured["test"], overall, by_label),
         seconds=time.monotonic() - started,
     )
 

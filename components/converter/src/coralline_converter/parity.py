@@ -38,9 +38,17 @@ def largest_difference(floats: Predictions, int8s: Predictions) -> float:
 
 
 def gates(
-    settings: ConvertSettings, floats: Evaluation, int8s: Evaluation, agreement: float
+    settings: ConvertSettings,
+    floats: Evaluation,
+    int8s: Evaluation,
+    agreement: float,
+    by_label: Mapping[str, float],
 ) -> tuple[Gate, ...]:
-    """Hold the bounds of the `convert` section against what was measured on the test split."""
+    """Hold the bounds of the `convert` section against what was measured on the test split.
+
+    The models must agree on every label's crops, not only on all: a rare label could be lost
+    without the whole showing it.
+    """
     drop = floats.accuracy - int8s.accuracy
     # A bound below one crop would fail on the first that lies on the border.
     allowed = max(settings.max_accuracy_drop, 1 / int8s.n)
@@ -50,10 +58,17 @@ def gates(
         message=f"int8 is {int8s.accuracy:.1%} accurate, float {floats.accuracy:.1%} "
         f"(allowed drop: {allowed:.1%} of {int8s.n} test crops)",
     )
+    apart = {
+        label: share
+        for label, share in by_label.items()
+        # As above: with few crops of a label, one is always allowed.
+        if share < min(settings.min_agreement, 1 - 1 / int8s.classes[label].n) - 1e-9
+    }
+    of_labels = "".join(f", on {share:.1%} of {label!r}" for label, share in apart.items())
     agreed = Gate(
         key="convert.min_agreement",
-        passed=agreement >= settings.min_agreement,
-        message=f"int8 and float agree on {agreement:.1%} of {int8s.n} test crops "
+        passed=agreement >= settings.min_agreement and not apart,
+        message=f"int8 and float agree on {agreement:.1%} of {int8s.n} test crops{of_labels} "
         f"(wanted: {settings.min_agreement:.1%})",
     )
     fix = "; try more `convert.calibration_images`, or more epochs of the whole network"

@@ -17,7 +17,8 @@ class ConvertSettings(Settings):
     one crop more is always allowed: less cannot be told from chance."""
 
     min_agreement: float = Field(default=0.95, ge=0, le=1)
-    """Gate: the least share of test crops on which int8 and float say the same label."""
+    """Gate: the least share of test crops on which int8 and float say the same, of all and of each
+    label. With few test crops of a label, one is always allowed to differ."""
 
     gallery: int = Field(default=24, ge=0, le=200)
     """Test crops of which the report shows what the model looked at: wrong ones first."""

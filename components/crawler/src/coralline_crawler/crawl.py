@@ -161,7 +161,8 @@ async def _visit(
 async def _next_ones(finished: asyncio.Queue[T], seconds: float) -> list[T]:
     """All that is in the queue, once there is something; nothing after so many seconds."""
     try:
-        came = [await asyncio.wait_for(finished.get(), seconds)]
+        async with asyncio.timeout(seconds):  # not wait_for: Python 3.11's may lose an interrupt
+            came = [await finished.get()]
     except TimeoutError:
         return []
     while not finished.empty():

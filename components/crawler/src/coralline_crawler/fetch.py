@@ -34,6 +34,7 @@ T = TypeVar("T")
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RETRIED = ("connection", "rate-limited", "server-error")
+_HOSTS_FAULT = ("connection", "rate-limited", "timeout")
 _BACKOFF = 0.5  # s before the first retry; doubled before each further one
 _TEXT_BYTES = 4 << 20  # of a page of results, or a robots.txt
 _DECODERS = 2
@@ -163,11 +164,23 @@ class Fetcher:
             # memory than there are slots.
             async with self._hosts.turn(here.host or ""), self._slots:
                 await self._room.wait()
-                answer = await self._exchange(here, max_bytes, robots, clock)
+                answer = await self._answer(here, max_bytes, robots, clock)
                 if isinstance(answer, bytes):
                     return await then(answer)
             here = answer
         raise RejectedError("too-many-redirects")
+
+    async def _answer(self, url: URL, max_bytes: int, robots: bool, clock: _Clock) -> bytes | URL:
+        """One request, of which the host's record hears."""
+        failure = None
+        try:
+            return await self._exchange(url, max_bytes, robots, clock)
+        except RejectedError as reject:
+            if reject.reason in _HOSTS_FAULT:
+                failure = reject.reason
+            raise
+        finally:
+            self._hosts.heard(url.host or "", failure)
 
     async def _exchange(self, url: URL, max_bytes: int, robots: bool, clock: _Clock) -> bytes | URL:
         """One request: the body, or where it redirects to."""

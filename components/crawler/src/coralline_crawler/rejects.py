@@ -32,7 +32,6 @@ FINAL: frozenset[str] = frozenset(
         "noai",
         "not-an-image",
         "not-found",
-        "refused",
         "too-many-redirects",
         "truncated",
     )

@@ -8,8 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 
 def _no_path(name: str) -> str:
-    if name != name.strip() or any(c in "/\\" or not c.isprintable() for c in name):
-        raise ValueError(f"the label {name!r} may hold no slash, and neither begin nor end blank")
+    if name in (".", "..") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise ValueError(f"the label {name!r} may hold no slash, and be no `.` or `..`")
+    if name != name.strip():
+        raise ValueError(f"the label {name!r} may neither begin nor end blank")
     return name
 
 
