@@ -101,6 +101,7 @@ def test_boxes_are_cut_from_left_to_right_with_their_own_labels(dataset_of, stor
     crops = list(dataset.iter_rows(store))
     assert [(c["box"][0], c["label"]) for c in crops[:2]] == [(20, "hat"), (100, "no hat")]
     assert (crops[-1]["box"], crops[-1]["label"]) == ([100, 40, 40, 40], "no hat")
+    assert crops[-1]["crop_index"] == 1  # the small one before it has kept its number
     assert dataset.counts["hat"] == {"train": 4, "validation": 2, "test": 1}
     assert report.rejected == {"too-small": 1}
 
@@ -134,3 +135,15 @@ def test_a_box_file_lies_beside_the_project_file(tmp_path):
     assert read.boxes == tmp_path / "boxes.csv"
     with pytest.raises(ValidationError, match=r"there is no file .*/elsewhere/boxes.csv"):
         CropOptions.model_validate(section, context={"folder": tmp_path / "elsewhere"})
+
+
+def test_boxes_that_reach_over_the_borders_are_counted_in_a_warning(dataset_of, store, file):
+    lines = [f"photo {index}.png,20,40,60,80" for index in range(8)]
+    lines += ["photo 0.png,-1,0,161,121", "photo 1.png,100,40,162,80", "photo 2.png,20,-9,60,80"]
+    path = file("\n".join(["image,x1,y1,x2,y2", *lines]))
+    settings = CropSettings(mode="boxes", boxes=path, margin=1)  # the margin may reach over
+    heard = []
+    crop(settings, dataset_of(photos_with_heads()), store, Progress("crop", heard.append))
+    assert [event.message for event in heard if event.event == "warning"] == [
+        "drawn boxes that reach over their photo's borders and were clipped: 2"
+    ]

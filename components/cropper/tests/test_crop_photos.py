@@ -189,3 +189,14 @@ def test_the_command(dataset_of, portraits, store, tmp_path):
     assert len(dataset) == 8
     assert store.get(f"datasets/{dataset.id}.json") is not None
     assert json.loads(outputs[1].read_text())["crops"] == 8
+
+
+def test_a_label_without_a_crop_for_validation_is_a_warning(dataset_of, portraits, landscape, run):
+    photos = [
+        (label, split, landscape if (label, split) == ("glasses", "validation") else photo)
+        for label, split, photo in portraits
+    ]
+    _, report, _, heard = run(dataset_of(photos))
+    assert "validation" not in report.counts["glasses"]
+    warnings = [event.message for event in heard if event.event == "warning"]
+    assert warnings == ["glasses has no crop for validation"]

@@ -197,6 +197,19 @@ def test_of_two_curations_at_once_the_first_record_counts(store):
     assert SplitRecord.model_validate_json(store.get("splits/00000000.json").data) == rival
 
 
+def test_a_store_that_takes_no_record_ends_the_step(store):
+    class Stuck(FileStore):
+        """Says that each record is there already, and never has one."""
+
+        def put_if(self, key, data, etag):
+            return False
+
+    with pytest.raises(CorallineError, match="could not be recorded") as caught:
+        deal(Stuck(store.root), [group(name) for name in "abcdef"], SHARES)
+    assert caught.value.where == store.uri
+    assert "Run again" in caught.value.fix
+
+
 def test_a_record_that_cannot_be_read_ends_the_step(store):
     store.put("splits/00000000.json", b'{"schema_version": 2}')
     with pytest.raises(CorallineError, match="no record of splits that this version reads"):

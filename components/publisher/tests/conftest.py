@@ -50,13 +50,13 @@ class Made:
             reports={step: self.folder / f"{step}.json" for step in REPORTS},
         )
 
-    def publish(self, store=None, **settings):
+    def publish(self, store=None, progress=None, **settings):
         return publish(
-            PublishSettings(name="hats", **settings),
+            PublishSettings(**{"name": "hats"} | settings),
             self.inputs(),
             store or self.store,
             self.published,
-            Progress.silent(),
+            progress or Progress.silent(),
         )
 
     @property

@@ -1,10 +1,13 @@
 """What a run leaves for people and machines to read."""
 
+import base64
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 import yaml
+from coralline_core.progress import Progress
 from coralline_publisher.summary import Summary
 
 EVIL = "<script>alert(1)</script>"
@@ -136,6 +139,7 @@ def test_the_summary_is_what_machines_expect(make):
         "convert.min_agreement",
         "compile.edgetpu",
         "publish.min_accuracy",
+        "store",
     ]
     steps = ("crawl", "curate", "crop", "train", "convert", "compile", "publish")
     assert tuple(summary["seconds"]) == steps
@@ -155,3 +159,74 @@ def test_the_card_has_front_matter_and_the_numbers(make):
     assert "by\\|sa 4.0" in card
     assert made.inputs().crops.id in card
     compile(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], "card", "exec")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "said", "line"),
+    [
+        ({"head": 1, "all": 2}, "1 epoch of the head alone, then 2 epochs of the whole", True),
+        ({"head": 0, "all": 1}, "parameters. 1 epoch of the whole network, stopped early.", False),
+        ({"head": 3, "all": 0}, "parameters. 3 epochs of the head alone, stopped early.", False),
+    ],
+)
+def test_the_training_is_told_as_it_went(make, page_of, epochs, said, line):
+    made = make()
+    made.change("train", epochs=epochs)
+    path = made.folder / "model" / "history.json"
+    epoch = json.loads(path.read_text())[0]
+    ran = [(phase, n) for phase, count in epochs.items() for n in range(1, count + 1)]
+    path.write_text(json.dumps([epoch | {"phase": phase, "epoch": n} for phase, n in ran]))
+    made.publish()
+    _, page = page_of(made)
+    assert said in page.text
+    assert ("dotted line" in page.text) is line
+    curves = [
+        base64.b64decode(uri.partition(",")[2]).decode()
+        for uri in page.resources
+        if uri.startswith("data:image/svg")
+    ]
+    assert [curve.count('id="xtick_') for curve in curves] == [len(ran)] * 2
+
+
+def test_a_model_with_one_answer_is_published_with_a_warning(make, page_of):
+    made = make(wrong=range(1, 40, 2))  # "none" is called "hat"
+    heard = []
+    report = made.publish(progress=Progress("publish", heard.append), min_accuracy=0.5)
+    assert report.published
+    assert report.decision.endswith("; the model says 'hat' of every test crop")
+    warnings = [event.message for event in heard if event.event == "warning"]
+    assert warnings == ["the int8 model says 'hat' of every test crop: it has learnt nothing"]
+    assert "The int8 model says hat of every test crop" in page_of(made)[1].text
+
+
+def test_photos_under_two_labels_are_counted_as_above(make, page_of):
+    made = make()
+    made.publish()
+    assert "3 photos, found 6 times (two-labels above counts each" in page_of(made)[1].text
+
+
+def test_every_file_is_described(make, page_of):
+    made = make()
+    made.change("compile", targets=[])
+    (made.folder / "model" / "saved_model").mkdir()
+    (made.folder / "model" / "saved_model" / "saved_model.pb").touch()
+    for name in (
+        *("model_int8_edgetpu.tflite", "edgetpu.log"),
+        *("model_int8_vela_ethos-u55-256.tflite", "vela_ethos-u55-256.log"),
+    ):
+        (made.folder / "compiled" / name).touch()
+    made.publish()
+    text, page = page_of(made)
+    assert "compiled for an Ethos-U, by Vela" in page.text
+    files = text[text.index("<h2>Files") : text.index("<h2>Time")]
+    assert "saved_<wbr>model.<wbr>pb" in files
+    assert "<td></td>" not in files
+
+
+def test_a_key_breaks_after_a_dot_or_an_underscore_only(make, page_of):
+    made = make()
+    made.publish()
+    text, page = page_of(made)
+    assert "publish.<wbr>min_<wbr>accuracy</code>" in text
+    assert "publish.min_accuracy" in page.text
+    assert text.count("<table") == text.count('<div class="wide"')

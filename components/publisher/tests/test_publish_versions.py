@@ -210,10 +210,50 @@ def test_a_failed_gate_of_another_step_keeps_the_model_back(make, store):
     assert [gate.key for gate in report.gates if not gate.passed] == ["compile.targets"]
 
 
-def test_a_broken_champion_file_is_an_error_that_says_what_to_do(make, store):
-    store.put("champion.json", b'{"version": 3}')
-    with pytest.raises(CorallineError, match=r"champion\.json: not a champion: version"):
-        make().publish()
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b'{"version": 3}', "champion.json: not a champion: version: "),
+        (b"", "champion.json: not a champion: Invalid JSON"),
+    ],
+)
+def test_a_broken_champion_file_keeps_the_model_back_and_in_the_run(make, store, content, what):
+    store.put("champion.json", content)
+    made = make()
+    report = made.publish()
+    (failed,) = (gate for gate in report.gates if not gate.passed)
+    assert failed.key == "store"
+    assert what in failed.message
+    assert failed.message.endswith("delete it to begin with a first model")
+    assert failed.message in report.decision
+    assert (report.published, report.champion) == (False, None)
+    assert objects(store, "models/") == {}
+    assert store.get("champion.json").data == content
+    names = {path.name for path in made.published.iterdir()}
+    assert names == {"model", "summary.json", "report.html"}
+
+
+@pytest.mark.parametrize("wrong", [(), (1,)])
+def test_another_projects_champion_is_not_replaced(make, store, wrong):
+    first = make("first").publish(name="caps")
+    before = objects(store, "")
+    made = make("second", wrong=wrong)
+    report = made.publish()
+    assert not report.published
+    (failed,) = (gate for gate in report.gates if not gate.passed)
+    assert failed.key == "store"
+    assert "is of project caps, this is hats: give each project a store" in failed.message
+    assert report.champion == first.version
+    assert objects(store, "") == before
+    summary = json.loads((made.published / "summary.json").read_text())
+    assert summary["gates"][-1]["passed"] is False
+
+
+def test_another_project_that_was_faster_is_not_replaced_either(make, store):
+    rival = make("rival", weights=b"rival")
+    report = make("late").publish(RacedStore(store.root, lambda: rival.publish(name="caps")))
+    assert not report.published
+    assert champion_of(store).name == "caps"
 
 
 def test_a_broken_report_is_an_error_that_names_the_file(make):

@@ -42,7 +42,7 @@ CROPS = pa.schema(
     [
         *IMAGES,
         ("source_sha256", pa.string()),  # of the photo that the crop is from
-        ("crop_index", pa.int32()),  # 0 for the photo's first crop, left to right
+        ("crop_index", pa.int32()),  # its place among the photo's regions, left to right, from 0
         ("box", pa.list_(pa.int32(), 4)),  # left, top, width, height, px in the photo
         ("detector_score", pa.float32()),
     ]
@@ -50,7 +50,7 @@ CROPS = pa.schema(
 
 PREDICTIONS = pa.schema(
     [
-        ("crop", pa.string()),  # source_sha256:crop_index, the same through every recrawl
+        ("crop", pa.string()),  # source_sha256:crop_index, the same while regions are found alike
         ("sha256", pa.string()),
         ("split", pa.string()),
         ("label", pa.string()),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER = ["image", "x1", "y1", "x2", "y2"]
+_ROUNDING = 1  # px
 
 
 class DrawnBox(NamedTuple):
@@ -26,6 +27,12 @@ class DrawnBox(NamedTuple):
     """In place of the photo's, if there is one."""
     where: str
     """The file and line."""
+
+    def reaches_over(self, width: int, height: int) -> bool:
+        """Whether more than rounding lies outside a photo of so many px."""
+        left, top, across, down = self.box
+        low, high = min(left, top), max(left + across - width, top + down - height)
+        return low < -_ROUNDING or high > _ROUNDING
 
 
 def boxes_by_photo(

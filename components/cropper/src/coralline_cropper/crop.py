@@ -50,7 +50,7 @@ def crop(
         settings: What is cut out, and how.
         images: Curated photos, each in a split.
         store: Where the photos are, and where the crops go.
-        progress: Hears how many photos are done.
+        progress: Hears how many photos are done, and of what may be wrong with them.
 
     Returns:
         The manifest of the crops, not saved yet, and what there is to say of them.
@@ -76,6 +76,7 @@ def crop(
     )
     report = tally.report(dataset, time.monotonic() - started)
     _check_labels(images.labels, report)
+    _warn(images.labels, report, tally.clipped, progress)
     return dataset, report
 
 
@@ -94,12 +95,16 @@ def _cut(
     pixels = decode_image(photo["image"]["bytes"])
     if pixels is None:
         return Outcome(photo, [], Counter({"undecodable": 1}))
-    regions = cropper.regions(pixels, drawn.get(photo["sha256"], ()))
+    lines = drawn.get(photo["sha256"], ())
+    regions = cropper.regions(pixels, lines)
     if not regions:
         return Outcome(photo, [], Counter({"no-box" if drawn else "no-face": 1}))
-    kept = [region for region in regions if cropper.is_large_enough(region)]
-    crops = [_row(photo, at, cropper.cut(pixels, region)) for at, region in enumerate(kept)]
-    return Outcome(photo, crops, Counter({"too-small": len(regions) - len(kept)}))
+    # Numbered before small ones are dropped: another `min_size` leaves the others their names.
+    kept = [(at, region) for at, region in enumerate(regions) if cropper.is_large_enough(region)]
+    crops = [_row(photo, at, cropper.cut(pixels, region)) for at, region in kept]
+    height, width = pixels.shape[:2]
+    clipped = sum(line.reaches_over(width, height) for line in lines)
+    return Outcome(photo, crops, Counter({"too-small": len(regions) - len(kept)}), clipped)
 
 
 def _row(photo: Mapping[str, Any], index: int, crop: Crop) -> dict[str, Any]:
@@ -146,3 +151,13 @@ def _check_labels(labels: Iterable[str], report: CropReport) -> None:
                 where=f"crop: label {label!r}",
                 fix="Give it more photos, or set `crop:` to a lower `min_size`, or `mode: whole`.",
             )
+
+
+def _warn(labels: Iterable[str], report: CropReport, clipped: int, progress: Progress) -> None:
+    for label in labels:
+        if not report.counts.get(label, {}).get("validation"):
+            progress.warn(f"{label} has no crop for validation")
+    if clipped:
+        progress.warn(
+            f"drawn boxes that reach over their photo's borders and were clipped: {clipped}"
+        )

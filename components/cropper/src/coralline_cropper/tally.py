@@ -25,12 +25,16 @@ class Outcome(NamedTuple):
     """Rows of CROPS."""
     rejected: Counter[str]
     """By reason."""
+    clipped: int = 0
+    """Drawn boxes that reach over the photo's borders."""
 
 
 class Tally:
     """Adds up outcomes, and keeps the first pictures of them."""
 
     def __init__(self) -> None:
+        self.clipped = 0
+        """Drawn boxes that reach over their photo's borders."""
         self._crops_per_photo: Counter[int] = Counter()
         self._rejected: dict[str, Counter[str]] = {}
         self._samples: dict[str, list[str]] = {}
@@ -38,6 +42,7 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Count a photo."""
+        self.clipped += outcome.clipped
         self._crops_per_photo[len(outcome.crops)] += 1
         self._rejected.setdefault(outcome.photo["label"], Counter()).update(outcome.rejected)
         for crop in outcome.crops:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coralline_curator.settings import SplitShares
 
 _FOLDER = "splits/"
+_ATTEMPTS = 20
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -65,10 +66,10 @@ def deal(store: Store, groups: Sequence[Group], shares: SplitShares) -> Deal:
     any of it was, or else in validation.
 
     Raises:
-        CorallineError: A label would have nothing to learn from or to be measured on. Nothing is
-            recorded then.
+        CorallineError: A label would have nothing to learn from or to be measured on, or other
+            curations keep coming first. Nothing is recorded then.
     """
-    while True:
+    for _ in range(_ATTEMPTS):
         known, name = _read(store)
         splits = choose(groups, known, shares)
         _check(groups, splits)
@@ -77,6 +78,12 @@ def deal(store: Store, groups: Sequence[Group], shares: SplitShares) -> Deal:
         # Where the record is there already, another curation came first, and what it dealt counts.
         if not changed or store.put_if(name, _record(changed), None):
             return Deal(splits, sum(key in known for key in changed))
+    raise CorallineError(
+        f"the splits could not be recorded: {name} was there before, {_ATTEMPTS} times in a row",
+        where=store.uri,
+        fix="Run again once no other run deals into this store; if there is none, see that "
+        "splits/ can be listed and written.",
+    )
 
 
 def choose(

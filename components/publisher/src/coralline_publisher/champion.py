@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 KEY = "champion.json"
 
 
+class UnreadableChampionError(CorallineError):
+    """champion.json is there, and says something else."""
+
+
 class Champion(Report):
     """champion.json: which version is in use."""
 
@@ -48,7 +52,7 @@ class Champion(Report):
         """The champion and its etag, or None and None where there is none yet.
 
         Raises:
-            CorallineError: champion.json says something else.
+            UnreadableChampionError: champion.json says something else.
         """
         stored = store.get(KEY)
         if stored is None:
@@ -57,9 +61,9 @@ class Champion(Report):
             return cls.model_validate_json(stored.data), stored.etag
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise CorallineError(
-                f"not a champion: {key}: {first['msg']}",
+            key = ".".join(str(part) for part in first["loc"])  # empty where it is no JSON at all
+            raise UnreadableChampionError(
+                ": ".join(filter(None, ("not a champion", key, first["msg"]))),
                 where=f"{store.uri}/{KEY}",
                 fix="Restore it, or delete it to begin with a first model.",
             ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coralline_core.reports import Gate
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from coralline_publisher.compare import Rows
     from coralline_publisher.report import Comparison
     from coralline_publisher.settings import PublishOptions
+
+STORE = "store"  # the key of the gate
 
 _ROUNDING = 1e-9  # differences are multiples of 1/n, and floats
 _FEW = 30  # test crops, below which the interval is hardly worth its name
@@ -60,6 +62,36 @@ def floor_gate(options: PublishOptions, test: Evaluation) -> Gate:
     )
 
 
+def store_gate(name: str, champion: Champion | None) -> Gate:
+    """Hold the champion's project against this one's: a store has room for one champion."""
+    if champion is None:
+        return Gate(key=STORE, passed=True, message="the store has no champion yet")
+    if champion.name == name:
+        return Gate(key=STORE, passed=True, message="the store's champion is of this project")
+    return Gate(
+        key=STORE,
+        passed=False,
+        message=f"the store's champion is of project {champion.name}, this is {name}: give each "
+        "project a store of its own, or delete champion.json",
+    )
+
+
+def only_answer(test: Evaluation) -> str | None:
+    """The label that a model gives to every test crop, where there are others to give.
+
+    At a low floor no gate sees it: of two labels, such a model has half of the crops right.
+    """
+    said = [
+        label
+        for label, count in zip(
+            test.classes, map(sum, zip(*test.confusion, strict=True)), strict=True
+        )
+        if count
+    ]
+    true = [label for label, measured in test.classes.items() if measured.n]
+    return said[0] if len(said) == 1 < len(true) else None
+
+
 def decide(
     options: PublishOptions,
     challenger: Challenger,
@@ -87,6 +119,20 @@ def decide(
         champion: The champion, if there is one.
         champion_rows: Reads a champion's int8 predictions.
     """
+    decision = _decide(options, challenger, champion, champion_rows)
+    only = only_answer(challenger.test)
+    if only is None:
+        return decision
+    sentence = f"{decision.sentence}; the model says {only!r} of every test crop"
+    return replace(decision, sentence=sentence)
+
+
+def _decide(
+    options: PublishOptions,
+    challenger: Challenger,
+    champion: Champion | None,
+    champion_rows: Callable[[Champion], Rows],
+) -> Decision:
     failed = [gate for gate in challenger.gates if not gate.passed]
     if failed:
         why = "; ".join(f"{gate.key}: {gate.message}" for gate in failed)

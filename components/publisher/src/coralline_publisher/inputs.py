@@ -286,8 +286,9 @@ def _read(path: Path, view: type[V]) -> V:
         raise CorallineError(error.strerror or str(error), where=str(path)) from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise CorallineError(f"{key}: {first['msg']}", where=str(path)) from error
+        key = ".".join(str(part) for part in first["loc"])  # empty where it is no JSON at all
+        what = ": ".join(filter(None, (key, first["msg"])))
+        raise CorallineError(what, where=str(path)) from error
 
 
 def _tally(values: list[str | None]) -> dict[str, int]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import platform
+import re
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from coralline_core import model as model_files
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from coralline_publisher import plots
+from coralline_publisher.decide import only_answer
 from coralline_publisher.folder import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from markupsafe import Markup
 
     from coralline_publisher.inputs import Inputs
     from coralline_publisher.report import PublishReport
@@ -75,7 +76,8 @@ def report_page(
         result=result,
         rejects=_rejects(inputs),
         sizes={name: (model / name).stat().st_size for name in files(model)},
-        about=_ABOUT,
+        about=_about,
+        only=only_answer(inputs.convert.int8_test),
         seconds={**inputs.seconds, "publish": result.seconds},
         curves={m: plots.learning_curves(inputs.history, m) for m in ("accuracy", "loss")},
         difference=(
@@ -100,7 +102,17 @@ _ABOUT = {
     model_files.INT8_PREDICTIONS: "int8 model, every validation and test crop",
     model_files.HISTORY: "training, epoch by epoch",
     CARD: "model card",
+    f"{model_files.SAVED_MODEL}/*": "TensorFlow's SavedModel",
+    "*_edgetpu.tflite": "compiled for the Edge TPU",
+    "*_vela*.tflite": "compiled for an Ethos-U, by Vela",
+    "edgetpu.log": "what the Edge TPU's compiler said",
+    "vela_*.log": "what Vela said",
 }
+
+
+def _about(name: str) -> str:
+    """What a file of the model folder is, in a few words."""
+    return next((said for pattern, said in _ABOUT.items() if fnmatchcase(name, pattern)), "")
 
 
 def _rejects(inputs: Inputs) -> list[dict[str, Any]]:
@@ -132,6 +144,8 @@ def _render(template: str, **values: Any) -> str:
         duration=_duration,
         cell=_cell,
         join_words=_join_words,
+        breakable=_breakable,
+        epochs=_epochs,
     )
     environment.globals["splits"] = SPLITS
     return environment.get_template(template).render(**values) + "\n"
@@ -155,3 +169,17 @@ def _cell(text: object) -> Markup:
 
 def _join_words(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+
+
+def _breakable(name: str) -> Markup:
+    """A key or a file's name, which a narrow page breaks after a dot or an underscore only."""
+    parts = re.split(r"(?<=[._])(?=.)", name)
+    return Markup("<wbr>").join(parts)
+
+
+def _epochs(ran: dict[str, int]) -> str:
+    """What was trained for how long: a phase that did not run is left out."""
+    phases = (("head", "the head alone"), ("all", "the whole network"))
+    counts = [(ran.get(phase, 0), what) for phase, what in phases]
+    said = [f"{n} epoch{'s' if n != 1 else ''} of {what}" for n, what in counts if n]
+    return ", then ".join(said) or "No epoch"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,8 @@ def learning_curves(history: Sequence[Epoch], measure: Literal["accuracy", "loss
         axes.plot(epochs, validation, color=_ACCENT, label="validation", **style)
         axes.set_title(measure.capitalize())
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.5, len(history) + 0.5)
         axes.grid(axis="y", color=_LINE, lw=0.6)
         axes.legend(frameon=False)
         if measure == "loss":

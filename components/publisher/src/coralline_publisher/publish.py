@@ -6,13 +6,21 @@ import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coralline_core.errors import CorallineError
 from coralline_core.model import INT8_PREDICTIONS
+from coralline_core.reports import Gate
 
-from coralline_publisher.champion import Champion, read_predictions, upload
-from coralline_publisher.decide import Challenger, decide, floor_gate
+from coralline_publisher.champion import Champion, UnreadableChampionError, read_predictions, upload
+from coralline_publisher.decide import (
+    STORE,
+    Challenger,
+    decide,
+    floor_gate,
+    only_answer,
+    store_gate,
+)
 from coralline_publisher.folder import assemble, seal
 from coralline_publisher.page import CARD, model_card, report_page
 from coralline_publisher.report import PublishReport
@@ -49,7 +57,7 @@ def publish(
         inputs: What the other steps made.
         store: Where the champion is.
         folder: Where to write; whole or absent, and what is there is replaced.
-        progress: Hears how many files are in the store.
+        progress: Hears how many files are in the store, and what is odd about the model.
 
     Raises:
         CorallineError: A file is missing or wrong, or other runs keep replacing the champion.
@@ -69,16 +77,20 @@ def publish(
         rows=read_predictions(model / INT8_PREDICTIONS),
         gates=(*inputs.convert.gates, *inputs.compile.gates, floor_gate(settings, int8)),
     )
-    decision, before, version = _contend(settings, inputs, challenger, store, model, progress)
+    only = only_answer(int8)
+    if only is not None:
+        progress.warn(f"the int8 model says {only!r} of every test crop: it has learnt nothing")
+    outcome = _contend(settings, inputs, challenger, store, model, progress)
+    decision = outcome.decision
     result = PublishReport(
         published=decision.publish,
-        version=version if decision.publish else None,
+        version=outcome.version if decision.publish else None,
         decision=decision.sentence,
-        champion=before.version if before else None,
+        champion=outcome.before.version if outcome.before else None,
         comparison=decision.comparison,
         behind=decision.behind,
         floor=settings.min_accuracy,
-        gates=challenger.gates,
+        gates=outcome.gates,
         seconds=time.monotonic() - started,
     )
     summarise(inputs, result).write(unfinished / "summary.json")
@@ -89,6 +101,18 @@ def publish(
     return result
 
 
+class _Outcome(NamedTuple):
+    """How it went against the champion."""
+
+    decision: Decision
+    before: Champion | None
+    """The champion that was decided against."""
+    version: str
+    """The model's: the champion's own where they are one model."""
+    gates: tuple[Gate, ...]
+    """All of them, the store's included."""
+
+
 def _contend(
     settings: PublishSettings,
     inputs: Inputs,
@@ -96,25 +120,20 @@ def _contend(
     store: Store,
     model: Path,
     progress: Progress,
-) -> tuple[Decision, Champion | None, str]:
-    """Decide, and become champion if so decided; anew whenever another run was faster.
-
-    Returns:
-        The decision, the champion before it, and the model's version: the champion's own where
-        they are one model.
-    """
+) -> _Outcome:
+    """Decide, and become champion if so decided; anew whenever another run was faster."""
     for _ in range(_ATTEMPTS):
-        champion, etag = Champion.load(store)
-        if champion is not None and champion.is_model(model, store):
-            known = replace(challenger, version=champion.version)
-            decision = decide(settings, known, champion, lambda c: c.predictions(store))
-            return decision, champion, champion.version
-        decision = decide(settings, challenger, champion, lambda c: c.predictions(store))
-        if not decision.publish:
-            return decision, champion, challenger.version
-        upload(store, model, challenger.version, progress)
+        champion, etag, gate = _look(settings, store)
+        known = champion is not None and champion.is_model(model, store)
+        version = champion.version if champion and known else challenger.version
+        gates = (*challenger.gates, gate)
+        contender = replace(challenger, version=version, gates=gates)
+        decision = decide(settings, contender, champion, lambda c: c.predictions(store))
+        if known or not decision.publish:
+            return _Outcome(decision, champion, version, gates)
+        upload(store, model, version, progress)
         successor = Champion(
-            version=challenger.version,
+            version=version,
             published_at=datetime.now(UTC),
             name=settings.name,
             dataset=inputs.crops.id,
@@ -125,10 +144,23 @@ def _contend(
             behind=decision.behind,
         )
         if successor.replace(store, etag):
-            return decision, champion, challenger.version
+            return _Outcome(decision, champion, version, gates)
         progress.warn("another run published meanwhile; deciding again")
     raise CorallineError(
         f"other runs replaced the champion {_ATTEMPTS} times while this one decided",
         where=store.uri,
         fix="Run again once they are done.",
     )
+
+
+def _look(settings: PublishSettings, store: Store) -> tuple[Champion | None, str | None, Gate]:
+    """The champion and its etag, if there is one, and whether this project may replace it.
+
+    A champion.json that cannot be read fails the gate and is no error: the run's folder gets what
+    took hours to train.
+    """
+    try:
+        champion, etag = Champion.load(store)
+    except UnreadableChampionError as error:
+        return None, None, Gate(key=STORE, passed=False, message=str(error).rstrip("."))
+    return champion, etag, store_gate(settings.name, champion)

@@ -45,5 +45,5 @@ class PublishReport(Report):
     floor: float
     """Least accuracy of the int8 model."""
     gates: tuple[Gate, ...]
-    """The converter's, the compiler's, and the floor."""
+    """The converter's, the compiler's, the floor, and the store's."""
     seconds: float
