@@ -136,6 +136,14 @@ def test_a_project_file_that_is_wrong(workplace, change, said):
     assert place.snapshot() == before
 
 
+def test_a_required_compiler_that_is_not_there_is_missed_before_the_crawl(workplace):
+    place = workplace({**GOOD, "compile": {"targets": [{"name": "edgetpu", "required": True}]}})
+    before = place.snapshot()
+    line = one_line(place.run())
+    assert re.match(r"project.yaml:\d+: compile.targets.0: edgetpu_compiler is not installed", line)
+    assert place.snapshot() == before
+
+
 def test_no_project_file(anywhere):
     before = anywhere.snapshot()
     for command in ("run", "check"):

@@ -111,7 +111,7 @@ def test_plain_lines_tell_of_each_step(first):
     _, done, _ = first
     for step in ("crawl", "curate", "crop", "train", "convert", "compile", "publish"):
         assert re.search(rf"^{step} +started$", done.stdout, re.MULTILINE)
-        assert re.search(rf"^{step} +done in [\d.]+ s$", done.stdout, re.MULTILINE)
+        assert re.search(rf"^{step} +done in [\d.]+ s: .*\d.*$", done.stdout, re.MULTILINE)
     assert re.search(r"^report +runs/\w+/report.html$", done.stdout, re.MULTILINE)
     assert "\x1b" not in done.stdout
     assert done.stderr == ""

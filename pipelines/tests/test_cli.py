@@ -5,8 +5,20 @@ import subprocess
 import sys
 
 import pytest
-from coralline.cli import app
+from coralline import predict as prediction
+from coralline.cli import app, main
 from typer.main import get_command
+
+
+class Said:
+    """What stands for a prediction."""
+
+    def __init__(self, image):
+        self.image = image
+
+    def __str__(self):
+        return f"{self.image}: seen"
+
 
 COMMANDS = sorted(get_command(app).commands)
 
@@ -24,6 +36,21 @@ def test_every_command_s_help_has_an_example(finish, command):
     code, printed, errors = finish(command, "--help")
     assert (code, errors) == (0, [])
     assert f"Example: coralline {command}" in printed
+
+
+def test_help_names_arguments_as_manuals_do(finish):
+    _, printed, _ = finish("predict", "--help")
+    assert "Usage: coralline predict [OPTIONS] MODEL_DIR IMAGE...\n" in printed
+    assert "\n  IMAGE...   Photos.\n" in printed
+    assert "faces" not in printed
+
+
+def test_an_image_that_is_named_twice_is_said_once(monkeypatch, capsys):
+    monkeypatch.setattr(prediction, "predict", lambda _, images: [Said(one) for one in images])
+    monkeypatch.setattr(sys, "argv", ["coralline", "predict", "model", "a", "b", "a"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().out == "a: seen\nb: seen\n"
 
 
 @pytest.mark.parametrize("line", [["--help"], ["check", "p.yaml"], ["schema"], ["init", "new"]])
@@ -109,6 +136,18 @@ def test_schema_is_json(finish):
     code, printed, errors = finish("schema")
     assert (code, errors) == (0, [])
     assert json.loads(printed)["title"] == "Project"
+
+
+def test_a_folder_in_the_place_of_latest_is_said_before_anything_is_done(
+    finish, project_file, tmp_path
+):
+    project_file()
+    (tmp_path / "runs" / "latest").mkdir(parents=True)
+    code, printed, errors = finish("run", "p.yaml")
+    fix = "Move it away, or name another folder with --runs."
+    said = f"runs/latest: not a link, and a run puts one to itself there. {fix}"
+    assert (code, printed, errors) == (2, "", [said])
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["latest"]
 
 
 def test_runs_that_cannot_be_written_are_named(finish, project_file):

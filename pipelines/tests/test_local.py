@@ -104,15 +104,21 @@ def test_a_step_or_a_pipeline_that_is_killed_is_a_fault_of_ours(coralline, proje
     assert errors == f"{folder / 'run.log'}: crawl ended unexpectedly. {said}\n"
 
 
-@pytest.mark.parametrize("step", ["crawl", "train"])
-def test_ctrl_c_ends_every_process_and_the_next_run_goes_on(coralline, finish, project, runs, step):
+@pytest.mark.parametrize(
+    ("step", "ending"),
+    [("crawl", signal.SIGINT), ("train", signal.SIGINT), ("train", signal.SIGTERM)],
+)
+def test_ctrl_c_and_kill_end_every_process_and_say_one_line(
+    coralline, finish, project, runs, step, ending
+):
     process = coralline("run", project, "--runs", runs)
     wait_until_said(runs, step, "start")
-    code, printed, errors = finish("run", project, "--runs", runs, "--json")
-    fix = "Wait for it, or name another folder with --runs."
-    assert (code, printed, errors) == (2, "", [f"{runs}: another run is at work. {fix}"])
-    assert len(list(runs.glob("2*"))) == 1
-    process.send_signal(signal.SIGINT)
+    code, printed, errors = finish("run", project, "--runs", runs.with_name("others"), "--json")
+    said = "another run is at work on this store. Wait for it to end."
+    store = (project.parent / "store").as_uri()
+    assert (code, printed, errors) == (2, "", [f"{store}: {said}"])
+    assert not runs.with_name("others").exists()
+    process.send_signal(ending)
     _, errors = process.communicate(timeout=40)
     assert process.returncode == 130
     assert errors == "interrupted; what is in the store is kept, run again to go on\n"

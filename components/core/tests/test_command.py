@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -92,7 +93,7 @@ def test_success(command, tmp_path):
         "bake     3/3 loaves",
         "bake     warning: hot",
     ]
-    assert lines[-1].startswith("bake     done in ")
+    assert re.fullmatch(r"bake     done in [\d.]+ s: 3/3 loaves", lines[-1])
     assert (tmp_path / "bread").read_text() == "flour"
     assert (tmp_path / "store" / "bread").read_text() == "flour"
 
@@ -250,6 +251,28 @@ def test_what_was_held_back_is_said_at_the_end(said):
         ("progress", 9),
         ("error", 0),
     ]
+
+
+def test_the_end_says_how_far_the_work_came(said):
+    progress = Progress("s", said.append, interval=0)
+    progress.start()
+    progress.end()
+    progress.update(3, 3, "images", "1 bad")
+    progress.end()
+    ends = [event for event in said if event.event == "end"]
+    assert [event.line() for event in ends] == [
+        "s        done in 0.0 s",
+        "s        done in 0.0 s: 3/3 images 1 bad",
+    ]
+
+
+def test_a_line_that_a_full_disk_tore_is_left_out(tmp_path):
+    path = tmp_path / "events"
+    whole = b'{"step": "s", "event": "start", "time": 1}\n'
+    path.write_bytes(b'{"step": "s", "ev' + whole + whole + b'{"st')
+    events, offset = read_events(path)
+    assert [event.event for event in events] == ["start"]
+    assert offset == path.stat().st_size - 4
 
 
 def test_without_throttle_everything_is_said(said):

@@ -356,7 +356,7 @@ def test_a_manifest_is_kept_under_its_id(store, make_row):
 def test_what_is_no_manifest_is_an_error(tmp_path, content):
     path = tmp_path / "images.json"
     path.write_text(content)
-    with pytest.raises(CorallineError, match="not a Dataset") as caught:
+    with pytest.raises(CorallineError, match=r"Invalid JSON|required|object|be 1") as caught:
         Dataset.read(path)
     assert caught.value.where == str(path)
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from coralline_core.errors import CorallineError
 from coralline_core.model import LABELS, MODEL_JSON, ModelSpec
@@ -50,9 +52,18 @@ def test_a_label_too_many_is_an_error(folder):
         ModelSpec.load(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"labels": ["one"]}'])
-def test_what_is_no_spec_is_named(folder, text):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"^not what was expected: Invalid JSON"),
+        ("{", r"^not what was expected: Invalid JSON"),
+        ("[]", r"^not what was expected: Input should be an object$"),
+        ("{}", r"^labels: Field required$"),
+    ],
+)
+def test_what_is_no_spec_is_named(folder, text, says):
     (folder / MODEL_JSON).write_text(text)
-    with pytest.raises(CorallineError, match="not a ModelSpec") as caught:
+    with pytest.raises(CorallineError) as caught:
         ModelSpec.load(folder)
     assert caught.value.where == str(folder / MODEL_JSON)
+    assert re.search(says, caught.value.what)

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -71,6 +72,39 @@ def test_list_is_sorted_and_by_prefix(store):
     assert list(store.list("b/1")) == ["b/1/x", "b/10"]
     assert list(store.list("b")) == ["b/1/x", "b/10", "b/2", "bc"]
     assert list(store.list("none/")) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(store, monkeypatch):
+    store.put("a/b/c", b"")
+    store.put("a/d", b"")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CorallineError, match=r"cannot reach a/: Permission denied.*permissions"):
+        list(store.list("a/"))
+    with pytest.raises(CorallineError, match=r"store: Permission denied"):
+        list(store.list(""))
+
+
+def test_what_vanishes_while_it_is_listed_is_no_failure(store, monkeypatch):
+    store.put("a/b/c", b"")
+    store.put("a/d", b"")
+    scandir = os.scandir
+
+    def vanish(path):
+        found = scandir(path)
+        if str(path).endswith("/a"):
+            shutil.rmtree(store.root / "a" / "b")
+            (store.root / "a" / "d").unlink()
+        return found
+
+    monkeypatch.setattr(os, "scandir", vanish)
+    assert list(store.list("a/")) == []
 
 
 def test_get_of_nothing_is_none(store):

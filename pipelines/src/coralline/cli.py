@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from coralline_core.errors import CorallineError
+from typer.core import TyperArgument, TyperCommand
 
 if TYPE_CHECKING:
     from coralline.project import Project
@@ -22,6 +24,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class _Command(TyperCommand):
+    """A command whose help names its arguments as manuals do, without braces and Python types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
+        return ["[OPTIONS]", *(name for name, _ in self._arguments())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        if arguments := self._arguments():
+            with formatter.section("Arguments"):
+                formatter.write_dl(arguments)
+        options = [one for one in self.get_params(ctx) if not isinstance(one, TyperArgument)]
+        with formatter.section("Options"):
+            formatter.write_dl([record for one in options if (record := one.get_help_record(ctx))])
+
+    def _arguments(self) -> list[tuple[str, str]]:
+        found = (one for one in self.params if isinstance(one, TyperArgument))
+        return [(one.metavar or one.name, one.help or "") for one in found]
+
 
 ProjectFile = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project file (YAML).")]
 Runs = Annotated[Path, typer.Option(help="The folder that gets the run's folder.")]
@@ -37,7 +59,7 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@app.command(epilog="Example: coralline run glasses.yaml")
+@app.command(cls=_Command, epilog="Example: coralline run glasses.yaml")
 def run(
     project: ProjectFile,
     runs: Runs = Path("runs"),
@@ -50,7 +72,7 @@ def run(
     _run(loaded, project, runs, as_json=as_json)
 
 
-@app.command(epilog="Example: coralline demo")
+@app.command(cls=_Command, epilog="Example: coralline demo")
 def demo(
     runs: Runs = Path("runs"),
     store: Annotated[Path, typer.Option(help="The folder for what is crawled.")] = Path("store"),
@@ -69,9 +91,11 @@ def demo(
         _run(loaded, PROJECT, runs, as_json=as_json)
 
 
-@app.command(epilog="Example: coralline init helmets")
+@app.command(cls=_Command, epilog="Example: coralline init helmets")
 def init(
-    name: Annotated[str, typer.Argument(help="The project's name; NAME.yaml is written.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The project's name; NAME.yaml is written.")
+    ],
 ) -> None:
     """Write a commented project file to start from."""
     from coralline.template import write_template
@@ -80,7 +104,7 @@ def init(
     print(f"wrote {path}; say what to look for under `labels:`, then: coralline run {path}")
 
 
-@app.command(epilog="Example: coralline check glasses.yaml")
+@app.command(cls=_Command, epilog="Example: coralline check glasses.yaml")
 def check(project: ProjectFile, as_json: Json = False) -> None:
     """Say all that is wrong with a project file, at once, and change nothing."""
     from coralline.project import find_problems
@@ -97,7 +121,7 @@ def check(project: ProjectFile, as_json: Json = False) -> None:
         raise typer.Exit(2)
 
 
-@app.command(epilog="Example: coralline schema > project.schema.json")
+@app.command(cls=_Command, epilog="Example: coralline schema > project.schema.json")
 def schema() -> None:
     """Print the JSON schema of a project file, for editors."""
     from coralline.project import Project
@@ -105,7 +129,9 @@ def schema() -> None:
     print(json.dumps(Project.model_json_schema(), indent=1))
 
 
-@app.command(epilog="Example: coralline predict runs/latest/model photo.jpg --draw seen/")
+@app.command(
+    cls=_Command, epilog="Example: coralline predict runs/latest/model photo.jpg --draw seen/"
+)
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="The `model` of a run.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")],
@@ -114,9 +140,10 @@ def predict(
         Path | None, typer.Option(metavar="OUT", help="Draw boxes and labels into this folder.")
     ] = None,
 ) -> None:
-    """Find the faces in photos, and print label and probability of each."""
+    """Classify photos, cropped as in training: print label and probability of each crop."""
     from coralline import predict as prediction
 
+    images = list(dict.fromkeys(images))
     found = prediction.predict(model, images)
     if draw is not None:
         prediction.draw(found, images, draw)
@@ -136,6 +163,8 @@ def _run(project: Project, file: Path, runs: Path, *, as_json: bool) -> None:
     from coralline.runs import run_here
     from coralline.view import view
 
+    # `kill` and a service's stop end a run as Ctrl-C does: the steps keep what they have.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with view(STEPS, Console(stderr=as_json)) as show:
             finished = run_here(project, file.read_text(encoding="utf-8"), runs, show)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from coralline_core.progress import Event
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _PLAIN_INTERVAL = 5.0  # s between two progress lines of one step
+_WIDEST, _NARROW = 100, 80  # columns of the table; where it has less than the second, no bars
 
 
 @contextmanager
@@ -79,17 +80,22 @@ class LiveView:
             case "end" | "error":
                 self._ended[event.step] = event
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        bars = options.max_width >= _NARROW
         table = Table.grid(padding=(0, 2))
+        table.width = min(options.max_width, _WIDEST)
         table.add_column(width=1)
-        table.add_column(min_width=8)
-        table.add_column(width=24)
-        table.add_column()
-        table.add_column(justify="right")
+        table.add_column(min_width=8, no_wrap=True)
+        if bars:
+            table.add_column(width=24)
+        # The only one that gives way: a live table whose lines wrap would jump.
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column(justify="right", no_wrap=True)
         for step in self._steps:
-            table.add_row(*self._row(step))
-        warnings = [Text(f"! {event.step}: {event.message}", "yellow") for event in self._warnings]
-        return Group(table, *warnings)
+            mark, name, bar, said, seconds = self._row(step)
+            table.add_row(mark, name, *([bar] if bars else []), said, seconds)
+        yield table
+        yield from (Text(f"! {one.step}: {one.message}", "yellow") for one in self._warnings)
 
     def _row(self, step: str) -> tuple[RenderableType, ...]:
         progress, ended = self._progress.get(step), self._ended.get(step)

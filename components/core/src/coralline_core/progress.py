@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coralline_core.errors import CorallineError
 
@@ -49,17 +50,22 @@ class Event(BaseModel):
         """The event as a plain line for a log."""
         match self.event:
             case "progress":
-                amount = f"{self.done}/{self.total}" if self.total else str(self.done)
-                text = " ".join(filter(None, (amount, self.unit, self.note)))
+                text = self._amount()
             case "start":
                 text = "started"
             case "end":
                 text = f"done in {self.seconds:.1f} s"
+                if self.done or self.total or self.note:
+                    text += f": {self._amount()}"
             case "warning":
                 text = f"warning: {self.message}"
             case "error":
                 text = f"error: {self.error()}"
         return f"{self.step:<8} {text}"
+
+    def _amount(self) -> str:
+        amount = f"{self.done}/{self.total}" if self.total else str(self.done)
+        return " ".join(filter(None, (amount, self.unit, self.note)))
 
     def error(self) -> CorallineError:
         """The error that an `error` event carries."""
@@ -84,7 +90,8 @@ class Progress:
         self._say = say
         self._interval = interval
         self._started = self._last = time.monotonic() - interval
-        self._held: dict[str, Any] | None = None
+        self._latest: dict[str, Any] = {}
+        self._held = False  # whether the latest has yet to be said
 
     @classmethod
     def silent(cls) -> Progress:
@@ -101,7 +108,8 @@ class Progress:
 
     def update(self, done: int, total: int | None = None, unit: str = "", note: str = "") -> None:
         """Say how far the work is. Cheap enough to call for every image."""
-        self._held = {"done": done, "total": total, "unit": unit, "note": note}
+        self._latest = {"done": done, "total": total, "unit": unit, "note": note}
+        self._held = True
         if time.monotonic() - self._last >= self._interval or done == total:
             self._release()
 
@@ -122,9 +130,9 @@ class Progress:
         self._emit("start")
 
     def end(self) -> None:
-        """Say that the step is done, and what it took."""
+        """Say that the step is done, how far it came, and what it took."""
         self._release()
-        self._emit("end", seconds=time.monotonic() - self._started)
+        self._emit("end", seconds=time.monotonic() - self._started, **self._latest)
 
     def fail(self, error: CorallineError) -> None:
         """Say what ended the step."""
@@ -139,9 +147,9 @@ class Progress:
         )
 
     def _release(self) -> None:
-        if self._held is not None:
-            self._emit("progress", **self._held)
-            self._held, self._last = None, time.monotonic()
+        if self._held:
+            self._emit("progress", **self._latest)
+            self._held, self._last = False, time.monotonic()
 
     def _emit(self, event: str, **fields: object) -> None:
         said = {"step": self.step, "event": event, "time": time.time(), **fields}
@@ -149,13 +157,20 @@ class Progress:
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The events that were appended to `path` after `offset`, and the new offset."""
+    """The events that were appended to `path` after `offset`, and the new offset.
+
+    A line that is no event is left out: on a full disk half a line is written, and goes on as
+    another.
+    """
     if not path.exists():
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
         whole, newline, _ = file.read().rpartition(b"\n")
-    events = [Event.model_validate_json(line) for line in whole.splitlines()]
+    events = []
+    for line in whole.split(b"\n"):
+        with suppress(ValidationError):
+            events.append(Event.model_validate_json(line))
     return events, offset + len(whole) + len(newline)
 
 

@@ -36,7 +36,7 @@ class Report(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            what = f"not a {cls.__name__}: {key}: {first['msg']}"
+            what = f"{key or 'not what was expected'}: {first['msg']}"
             raise CorallineError(what, where=str(path)) from error
 
 

@@ -16,12 +16,12 @@ from coralline_core.errors import CorallineError
 
 from coralline_edgetpu_compiler.edgetpu_check import check
 from coralline_edgetpu_compiler.report import OpCount, TargetResult, mapped_share, reasons
+from coralline_edgetpu_compiler.settings import COMPILER
 
 if TYPE_CHECKING:
     from coralline_edgetpu_compiler.graph import Graph
     from coralline_edgetpu_compiler.settings import EdgeTpuTarget
 
-COMPILER = "edgetpu_compiler"
 LOG = "edgetpu.log"
 _INSTALL = (
     "Install it from Coral's Debian repository (x86-64): https://coral.ai/docs/edgetpu/compiler"

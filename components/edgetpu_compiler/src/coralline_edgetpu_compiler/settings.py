@@ -20,6 +20,9 @@ EthosName = Literal[
     "ethos-u85-1024",
     "ethos-u85-2048",
 ]
+COMPILER = "edgetpu_compiler"
+"""Coral's command."""
+
 TargetName = Literal["edgetpu", EthosName, "tflite-micro"]
 
 # Those of Arm's vela.ini, which are held against it here: Vela itself would take one of another

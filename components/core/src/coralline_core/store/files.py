@@ -68,10 +68,10 @@ class FileStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         """See Store."""
-        folder = self.root / prefix.rpartition("/")[0]
-        paths = (p for p in folder.rglob("*") if p.is_file())
-        keys = (p.relative_to(self.root).as_posix() for p in paths)
-        yield from sorted(k for k in keys if k.startswith(prefix) and not k.startswith("."))
+        with self._failures(prefix):
+            keys = (path.relative_to(self.root).as_posix() for path in self._files(prefix))
+            found = sorted(key for key in keys if key.startswith(prefix))
+        yield from found
 
     def open(self, key: str) -> BinaryIO:
         """See Store."""
@@ -108,6 +108,20 @@ class FileStore:
         place = self._path(key)
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
+
+    def _files(self, prefix: str) -> Iterator[Path]:
+        """The files of the folder that the prefix is in; not pathlib's, which hides failures."""
+
+        def fail(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise error
+
+        for name, folders, files in os.walk(self.root / prefix.rpartition("/")[0], onerror=fail):
+            folder = Path(name)
+            if folder == self.root:  # the store's own, no objects
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                files = [name for name in files if not name.startswith(".")]
+            yield from (path for path in map(folder.joinpath, files) if path.is_file())
 
     @contextmanager
     def _written(self, data: bytes | Path) -> Iterator[Path]:
@@ -146,7 +160,8 @@ class FileStore:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT)
                 else "Check the folder and its permissions, or set another `store:`."
             )
-            what = f"cannot reach {key}: {error.strerror or error}"
+            why = error.strerror or str(error)
+            what = f"cannot reach {key}: {why}" if key else why
             raise CorallineError(what, where=self.uri, fix=fix) from error
 
     def _unwritable(self, why: str) -> CorallineError:
