@@ -1,0 +1,85 @@
+"""Append-only records: what many writers say at once, of which nothing is lost or changed."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
+
+from coralline_core.errors import CorallineError
+from coralline_core.reports import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from coralline_core.store import Store
+
+R = TypeVar("R", bound=Report)
+
+_TIME = "%Y%m%dT%H%M%S.%f"
+_READERS = 16
+
+
+def append(store: Store, folder: str, record: Report) -> str:
+    """Write a record under a name of its own, after all that are there.
+
+    The name begins with the time of writing. Clocks differ between machines, so it is never earlier
+    than the last record's: who has seen a record and answers it comes after it, as in a hybrid
+    logical clock (Kulkarni et al., "Logical physical clocks", OPODIS 2014).
+
+    Args:
+        store: Where.
+        folder: The records' prefix, such as `corrections/`.
+        record: What to say.
+
+    Returns:
+        The key.
+
+    Raises:
+        CorallineError: The store cannot be written.
+    """
+    last = max(store.list(folder), default=None)
+    while True:
+        key = f"{folder}{_after(last):{_TIME}}-{uuid.uuid4().hex[:8]}.json"
+        if store.put_if(key, record.model_dump_json().encode(), None):
+            return key
+
+
+def read(store: Store, kind: type[R], keys: Iterable[str]) -> Iterator[tuple[str, R]]:
+    """The records under some keys, each with its key, in order; many are fetched at a time.
+
+    Raises:
+        CorallineError: A record says something else.
+    """
+    with ThreadPoolExecutor(_READERS, "read") as pool:
+        for key, stored in zip(keys := list(keys), pool.map(store.get, keys), strict=True):
+            if stored is not None:
+                yield key, _parsed(key, kind, stored.data)
+
+
+def _after(last: str | None) -> datetime:
+    now = datetime.now(UTC)
+    if last is None:
+        return now
+    try:
+        written = datetime.strptime(PurePosixPath(last).stem.partition("-")[0], _TIME)
+    except ValueError:  # not one of ours
+        return now
+    return max(now, written.replace(tzinfo=UTC) + timedelta(microseconds=1))
+
+
+def _parsed(key: str, kind: type[R], data: bytes) -> R:
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CorallineError(
+            f"not a record of {key.partition('/')[0]}: {where}: {first['msg']}",
+            where=key,
+            fix="Restore the object, or update coralline; deleted, what it says is forgotten.",
+        ) from error
