@@ -5,8 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from coralline_core import rows
-from coralline_core.dataset import Dataset, Shard, ShardWriter, write_selection
+from coralline_core.dataset import Dataset, Shard, ShardWriter
 from coralline_core.errors import CorallineError
+from coralline_core.selection import revise
 from coralline_core.store import FileStore
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ manifest = st.builds(
     Dataset,
     kind=st.sampled_from(["images", "curated", "crops"]),
     shards=st.lists(shard, max_size=4, unique_by=lambda shard: shard.key).map(tuple),
-    selection=st.none() | shard,
+    selection=st.lists(shard, max_size=3, unique_by=lambda shard: shard.key).map(tuple),
     counts=st.dictionaries(
         text, st.dictionaries(text, st.integers(0, 100), max_size=3), max_size=3
     ),
@@ -55,16 +56,22 @@ def test_a_manifest_round_trips(tmp_path_factory, dataset):
 
 @given(manifest, st.randoms())
 def test_the_order_of_shards_does_not_change_the_id(dataset, random):
-    shards = list(dataset.shards)
+    shards, selection = list(dataset.shards), list(dataset.selection)
     random.shuffle(shards)
-    assert dataset.model_copy(update={"shards": tuple(shards)}).id == dataset.id
+    random.shuffle(selection)
+    other = {"shards": tuple(shards), "selection": tuple(selection)}
+    assert dataset.model_copy(update=other).id == dataset.id
 
 
 @given(manifest, manifest)
 def test_other_content_has_another_id(one, other):
     def content(dataset):
+        parts = {"shards": dataset.shards, "selection": dataset.selection}
         return dataset.model_copy(
-            update={"shards": tuple(sorted(dataset.shards, key=lambda shard: shard.key))}
+            update={
+                name: tuple(sorted(shards, key=lambda shard: shard.key))
+                for name, shards in parts.items()
+            }
         ).model_dump_json()
 
     if content(one) != content(other):
@@ -75,7 +82,7 @@ def test_other_content_has_another_id(one, other):
     "change",
     [
         {"kind": "crops"},
-        {"selection": Shard(key="shards/s.parquet", rows=1, bytes=1, sha256="s")},
+        {"selection": (Shard(key="shards/s.parquet", rows=1, bytes=1, sha256="s"),)},
         {"counts": {"cat": {"": 2}}},
         {"parents": ("other",)},
         {"settings": {"size": 65}},
@@ -103,8 +110,12 @@ def write(store, *groups, schema=rows.IMAGES, kind="images", selected=None):
                 writer.add(row)
         shards += writer.shards
         counts |= writer.counts
-    selection = write_selection(store, selected) if selected is not None else None
+    selection = select(store, selected) if selected is not None else ()
     return Dataset(kind=kind, shards=tuple(shards), selection=selection, counts=counts)
+
+
+def select(store, selected):
+    return revise(store, (), pa.Table.from_pylist(list(selected), rows.SELECTION))
 
 
 def images(dataset, store, **how):
@@ -187,9 +198,9 @@ def test_a_selection_chooses_and_decides_without_copying(store, make_row):
     before = write(store, [one, make_row(b"two"), three])
     shards = list(store.list("shards/"))
     decided = [choose(three, "dog", "h", "test"), choose(one, "cat", "g", "train")]
-    selection = write_selection(store, decided)
+    selection = select(store, decided)
     curated = before.model_copy(update={"kind": "curated", "selection": selection})
-    assert sorted([*shards, selection.key]) == list(store.list("shards/"))
+    assert sorted([*shards, selection[0].key]) == list(store.list("shards/"))
     columns = ["image", "label", "group", "split"]
     assert [tuple(row.values()) for row in curated.iter_rows(store, columns)] == [
         (one["image"], "cat", "g", "train"),
@@ -214,12 +225,7 @@ def test_an_image_in_two_shards_is_read_once(store, make_row):
 
 def test_a_selection_is_the_same_in_any_order(store, make_row):
     chosen = [choose(make_row(b"%d" % index)) for index in range(5)]
-    assert write_selection(store, chosen) == write_selection(store, reversed(chosen))
-
-
-def test_an_empty_selection_is_an_error(store):
-    with pytest.raises(CorallineError, match="curation kept no image"):
-        write_selection(store, [])
+    assert select(store, chosen) == select(store, reversed(chosen))
 
 
 @given(
@@ -329,12 +335,12 @@ def test_a_shard_with_other_bytes_inside_is_named(store, make_row):
 def test_a_broken_selection_is_named(store, make_row):
     row = make_row(b"one")
     dataset = write(store, [row], selected=[choose(row)])
-    data = bytearray(store.get(dataset.selection.key).data)
+    data = bytearray(store.get(dataset.selection[0].key).data)
     data[4:100] = bytes(96)
-    store.put(dataset.selection.key, bytes(data))
+    store.put(dataset.selection[0].key, bytes(data))
     with pytest.raises(CorallineError, match="the shard is not what was written") as caught:
         list(dataset.batches(store))
-    assert caught.value.where == dataset.selection.key
+    assert caught.value.where == dataset.selection[0].key
 
 
 def test_a_missing_shard_is_named(store, make_row):
@@ -352,11 +358,11 @@ def test_a_manifest_is_kept_under_its_id(store, make_row):
     assert Dataset.model_validate_json(store.get(f"datasets/{name}.json").data) == dataset
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "PAR1", '{"schema_version": 2}'])
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "PAR1", '{"schema_version": 3}'])
 def test_what_is_no_manifest_is_an_error(tmp_path, content):
     path = tmp_path / "images.json"
     path.write_text(content)
-    with pytest.raises(CorallineError, match=r"Invalid JSON|required|object|be 1") as caught:
+    with pytest.raises(CorallineError, match=r"Invalid JSON|required|object|be 2") as caught:
         Dataset.read(path)
     assert caught.value.where == str(path)
 

@@ -6,7 +6,7 @@ from operator import xor
 
 import numpy as np
 import pytest
-from coralline_curator.duplicates import near_pairs
+from coralline_curator.duplicates import near_pairs, near_to
 from coralline_curator.groups import components
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,3 +78,15 @@ def test_components_are_what_links_connect(n, data):
     for _ in range(n):
         reached = reached @ reached
     assert components(n, links) == reached.argmax(axis=1).tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(alike(), alike(), st.integers(0, 20))
+def test_what_is_near_to_new_ones_is_that_of_brute_force(new, old, distance):
+    found = near_to(np.array(new, np.uint64), np.array([*old, *new], np.uint64), distance)
+    everything = [*old, *new]
+    assert found.tolist() == [
+        index
+        for index, hash_ in enumerate(everything)
+        if any((hash_ ^ one).bit_count() <= distance for one in new)
+    ]

@@ -42,7 +42,7 @@ def test_the_largest_of_near_duplicates_is_kept(kept, row):
         row("a", 0b0111, width=50), row("b", 0b0000, width=200), row("c", 0b0001, width=100)
     )
     assert names == {"b"}
-    assert report.rejected == {"duplicate": 0, "near-duplicate": 2, "two-labels": 0}
+    assert report.rejected == {"duplicate": 0, "near-duplicate": 2, "two-labels": 0, "corrected": 0}
     assert [(d.rejected.sha256, d.kept.sha256, d.distance) for d in report.near_duplicates] == [
         ("a", "b", 3),
         ("c", "b", 1),
@@ -87,7 +87,7 @@ def test_a_photo_under_two_labels_is_dropped_with_all_that_are_the_same(kept, ro
         row("c", 0xF0F0, "dog"),
     )
     assert names == {"c"}
-    assert report.rejected == {"duplicate": 0, "near-duplicate": 0, "two-labels": 3}
+    assert report.rejected == {"duplicate": 0, "near-duplicate": 0, "two-labels": 3, "corrected": 0}
     assert report.conflict_count == 1
     ((first, second),) = report.conflicts
     assert (first.sha256, first.labels) == ("a", ("cat", "dog"))

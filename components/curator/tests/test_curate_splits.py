@@ -7,15 +7,17 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 from coralline_core.progress import Progress
 from coralline_core.store import FileStore
+from coralline_curator.catalogue import key_of
 from coralline_curator.curate import curate
 from coralline_curator.report import CurateReport
 from coralline_curator.settings import CurateSettings, SplitShares
-from coralline_curator.splits import Group, SplitRecord, choose, deal
+from coralline_curator.splits import SPLITS, UNKNOWN, Groups, SplitLog, SplitRecord, choose, deal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +25,33 @@ SHARES = SplitShares()
 DISTANCE = CurateSettings().near_duplicate_distance
 
 
-def group(name: str, *keys: str, **counts: int) -> Group:
-    return Group(name, frozenset(keys or [f"image:{name}"]), counts or {"cat": 1})
+def group(name: str, *keys: str, **counts: int) -> tuple:
+    return name, keys or (name,), counts or {"cat": 1}
+
+
+def columns(groups) -> tuple[Groups, list[str]]:
+    """Groups, each with a name, keys and counts by label, as the curator has them."""
+    labels = sorted({label for *_, counts in groups for label in counts})
+    keys = [(key_of(key), at) for at, (_, keys, _) in enumerate(groups) for key in keys]
+    found, owners = zip(*keys, strict=True)
+    counts = np.array([[counts.get(label, 0) for label in labels] for *_, counts in groups])
+    return Groups(counts, np.array(found, np.uint64), np.array(owners)), labels
+
+
+def dealt(store, groups, shares=SHARES, log=None) -> tuple[dict[str, str], int]:
+    """Where `deal` puts each group, by name, and how many keys it moved."""
+    groups = sorted(groups, key=lambda one: one[0])
+    put, moved = deal(store, log or SplitLog(), columns(groups)[0], shares, columns(groups)[1])
+    return {name: SPLITS[code] for (name, *_), code in zip(groups, put, strict=True)}, moved
+
+
+def chosen(groups) -> dict[str, str]:
+    """Where new groups go."""
+    groups = sorted(groups, key=lambda one: one[0])
+    (counts, *_), labels = columns(groups)
+    held, settled = np.full(len(groups), UNKNOWN, np.int8), np.zeros((3, len(labels)), int)
+    put = choose(counts, held, SHARES, settled)
+    return {name: SPLITS[code] for (name, *_), code in zip(groups, put, strict=True)}
 
 
 @st.composite
@@ -72,8 +99,12 @@ def test_splits_share_no_group_and_the_order_of_crawls_does_not_count(crawl, fou
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         first, kept = curated(FileStore(Path(one)), crawl, found)
         shuffled = data.draw(st.permutations([*found, *found]))
-        second, _ = curated(FileStore(Path(other)), crawl, shuffled, shards=2)
-    assert first.selection == second.selection
+        second, again = curated(FileStore(Path(other)), crawl, shuffled, shards=2)
+    decided = [
+        {sha256: (row["group"], row["split"]) for sha256, row in rows.items()}
+        for rows in (kept, again)
+    ]
+    assert decided[0] == decided[1]
     assert first.counts == second.counts
     splits = defaultdict(set)
     for row in kept.values():
@@ -116,18 +147,18 @@ def test_labels_are_spread_over_the_splits_together():
         )
         for n, n_ in enumerate(wearing)
     ]
-    splits = choose(people, {}, SHARES)
+    splits = chosen(people)
     for label in ("yes", "no"):
-        total = sum(person.counts.get(label, 0) for person in people)
+        total = sum(counts.get(label, 0) for *_, counts in people)
         for split, share in SHARES.model_dump().items():
-            count = sum(p.counts.get(label, 0) for p in people if splits[p.id] == split)
+            count = sum(n.get(label, 0) for name, _, n in people if splits[name] == split)
             assert count / total == pytest.approx(share, abs=0.06)
 
 
 @pytest.mark.parametrize("sizes", [(50, 30, 20), (5, 5, 5), (1000, 1, 1)])
 def test_three_groups_are_enough_for_every_split(sizes):
     groups = [group(f"g{n}", cat=size) for n, size in enumerate(sizes)]
-    assert set(choose(groups, {}, SHARES).values()) == {"train", "validation", "test"}
+    assert set(chosen(groups).values()) == {"train", "validation", "test"}
 
 
 def test_two_groups_are_for_train_and_test_with_a_warning(store, progress, said, crawl, row):
@@ -155,34 +186,44 @@ def test_one_group_cannot_be_split(store, progress, crawl, row, rows, message):
 
 def test_a_group_that_links_two_splits_goes_to_test(store):
     groups = [group(name) for name in "abcdefgh"]
-    splits = deal(store, groups, SHARES).splits
+    splits, _ = dealt(store, groups)
     by_split = defaultdict(list)
     for name, split in splits.items():
         by_split[split].append(name)
     train, validation, test = (by_split[s][0] for s in ("train", "validation", "test"))
-    merged = group("m", *(f"image:{name}" for name in (train, validation, test)), cat=3)
-    rest = [g for g in groups if g.id not in (train, validation, test)]
-    dealt = deal(store, [merged, *rest], SHARES)
-    assert (dealt.splits["m"], dealt.moved) == ("test", 2)
+    merged = group("m", train, validation, test, cat=3)
+    rest = [one for one in groups if one[0] not in (train, validation, test)]
+    splits, moved = dealt(store, [merged, *rest])
+    assert (splits["m"], moved) == ("test", 2)
     # Apart again, say by another distance, each of them stays where it has been put.
-    apart = deal(store, groups, SHARES)
-    assert apart.splits[train] == apart.splits[validation] == "test"
-    assert apart.moved == 0
+    splits, moved = dealt(store, groups)
+    assert splits[train] == splits[validation] == "test"
+    assert moved == 0
 
 
 def test_only_what_is_new_is_recorded(store):
     groups = [group(name) for name in "abcdef"]
-    deal(store, groups, SHARES)
-    deal(store, groups, SHARES)
+    dealt(store, groups)
+    dealt(store, groups)
     assert len(list(store.list("splits/"))) == 1
-    deal(store, [*groups, group("g")], SplitShares(train=0.1, validation=0.1, test=0.8))
+    dealt(store, [*groups, group("g")], SplitShares(train=0.1, validation=0.1, test=0.8))
     first, second = (json.loads(store.get(key).data) for key in store.list("splits/"))
     assert Counter(key for keys in first["keys"].values() for key in keys).total() == 6
-    assert second["keys"] == {"train": [], "validation": [], "test": ["image:g"]}
+    assert second["keys"] == {"train": [], "validation": [], "test": [f"{key_of('g'):016x}"]}
+
+
+def test_a_log_that_was_read_before_is_as_good_as_one_read_anew(store):
+    groups = [group(name) for name in "abcdef"]
+    log = SplitLog()
+    before, _ = dealt(store, groups, log=log)
+    again = SplitLog(log.keys, log.splits, log.read)
+    assert dealt(store, [*groups, group("g")], log=again)[0].items() >= before.items()
+    assert dealt(store, [*groups, group("g")], log=log) == dealt(store, [*groups, group("g")])
 
 
 def test_of_two_curations_at_once_the_first_record_counts(store):
-    rival = SplitRecord(keys={"train": [], "validation": [], "test": ["image:a", "image:z"]})
+    keys = [f"{key_of(name):016x}" for name in "az"]
+    rival = SplitRecord(keys={"train": [], "validation": [], "test": keys})
 
     class Raced(FileStore):
         """Another curation writes its record just before this one."""
@@ -191,8 +232,8 @@ def test_of_two_curations_at_once_the_first_record_counts(store):
             store.put_if("splits/00000000.json", rival.model_dump_json().encode(), None)
             return super().put_if(key, data, etag)
 
-    dealt = deal(Raced(store.root), [group(name) for name in "abcdef"], SHARES)
-    assert dealt.splits["a"] == "test"
+    splits, _ = dealt(Raced(store.root), [group(name) for name in "abcdef"])
+    assert splits["a"] == "test"
     assert list(store.list("splits/")) == ["splits/00000000.json", "splits/00000001.json"]
     assert SplitRecord.model_validate_json(store.get("splits/00000000.json").data) == rival
 
@@ -205,15 +246,30 @@ def test_a_store_that_takes_no_record_ends_the_step(store):
             return False
 
     with pytest.raises(CorallineError, match="could not be recorded") as caught:
-        deal(Stuck(store.root), [group(name) for name in "abcdef"], SHARES)
+        dealt(Stuck(store.root), [group(name) for name in "abcdef"])
     assert caught.value.where == store.uri
     assert "Run again" in caught.value.fix
 
 
-def test_a_record_that_cannot_be_read_ends_the_step(store):
-    store.put("splits/00000000.json", b'{"schema_version": 2}')
+@pytest.mark.parametrize(
+    "content", [b'{"schema_version": 1}', b"", b'{"schema_version": 2, "keys": {"test": ["x"]}}']
+)
+def test_a_record_that_cannot_be_read_ends_the_step(store, content):
+    store.put("splits/00000000.json", content)
     with pytest.raises(CorallineError, match="no record of splits that this version reads"):
-        deal(store, [group("a"), group("b")], SHARES)
+        dealt(store, [group("a"), group("b")])
+
+
+def test_a_record_that_is_lost_ends_the_step(store):
+    dealt(store, [group(name) for name in "abc"])
+    dealt(store, [group(name) for name in "abcd"])
+    log = SplitLog()
+    log.refresh(store)
+    store.delete("splits/00000000.json")
+    with pytest.raises(CorallineError, match=r"00000000\.json is missing"):
+        dealt(store, [group("a"), group("b")])
+    with pytest.raises(CorallineError, match=r"00000001\.json has gone"):
+        dealt(store, [group("a"), group("b")], log=log)
 
 
 def test_the_command_twice_gives_the_same_dataset(store, crawl, tmp_path):

@@ -28,15 +28,16 @@ IMAGES = pa.schema(
     ]
 )
 
+_DECIDED = ("sha256", "label", "group", "split")
+_COMPARED = ("phash", "width", "height", "image_url", "page_url")  # by curation; null afterwards
+
 SELECTION = pa.schema(
     [
-        ("sha256", pa.string()),
-        ("label", pa.string()),
-        ("group", pa.string()),
-        ("split", pa.string()),
+        *(IMAGES.field(name) for name in _DECIDED + _COMPARED),
+        pa.field("shard", pa.string()),  # the key of the one that the row is in
     ]
 )
-"""Which rows of IMAGES belong to a dataset. Curation decides by it, and copies no bytes."""
+"""Which rows of IMAGES belong to a dataset. Curation compares by it, and opens no shard."""
 
 CROPS = pa.schema(
     [
@@ -45,6 +46,7 @@ CROPS = pa.schema(
         ("crop_index", pa.int32()),  # its place among the photo's regions, left to right, from 0
         ("box", pa.list_(pa.int32(), 4)),  # left, top, width, height, px in the photo
         ("detector_score", pa.float32()),
+        ("box_label", pa.string()),  # of a drawn box that has one: it counts, not the photo's
     ]
 )
 

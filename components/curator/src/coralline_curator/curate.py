@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from coralline_core.dataset import Dataset, write_selection
+import numpy as np
+from coralline_core.corrections import corrected
+from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 
-from coralline_curator.groups import components
-from coralline_curator.photos import read_photos
-from coralline_curator.report import CurateReport, NearDuplicate
-from coralline_curator.sameness import compare
-from coralline_curator.splits import SPLITS, Group, deal
+from coralline_curator.catalogue import (
+    ABSENT,
+    DISCARDED,
+    DISPUTED,
+    KEPT,
+    NO_LABEL,
+    NOTHING_SAID,
+    REPLACED,
+    Catalogue,
+)
+from coralline_curator.neighbours import families, related
+from coralline_curator.sameness import Photo, compare
+from coralline_curator.selected import bring_up_to_date, rows_of
+from coralline_curator.splits import SPLITS, Groups, deal
+from coralline_curator.tell import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +32,19 @@ if TYPE_CHECKING:
     from coralline_core.progress import Progress
     from coralline_core.store import Store
 
-    from coralline_curator.photos import Photo
-    from coralline_curator.sameness import Sameness
-    from coralline_curator.settings import CurateSettings
-
-_EXAMPLES = 50
+    from coralline_curator.catalogue import Indices
+    from coralline_curator.report import CurateReport
+    from coralline_curator.settings import CurateSettings, Split
 
 
 def curate(
     settings: CurateSettings, images: Dataset, store: Store, progress: Progress
 ) -> tuple[Dataset, CurateReport]:
     """Keep one of each photo, none of those under two labels, and deal the rest to splits.
+
+    What people said of a photo (see `coralline_core.corrections`) counts before what it was found
+    under. Only photos that have changed since the store's last curation, and those that are or
+    were the same or in one group with them, are compared: their number is what it costs.
 
     Args:
         settings: The project file's `curate` section.
@@ -41,114 +54,151 @@ def curate(
 
     Returns:
         The curated dataset, over the same shards, and what became of the images. The same images
-        and settings give the same dataset again, in whatever order they were crawled.
+        and settings give the same rows again, in whatever order they were crawled.
 
     Raises:
         CorallineError: A label has nothing left, or too few groups for train and test.
     """
     started = time.monotonic()
-    photos = read_photos(images, store)
-    progress.update(0, len(photos), "images")
-    same = compare(photos, settings.near_duplicate_distance)
-    _check_labels(images, photos, same)
-    group_of, groups = _group(photos, same)
-    splits, moved = deal(store, groups, settings.splits)
-    selected = [
-        {
-            "sha256": photos[index].sha256,
-            "label": photos[index].labels[0],
-            "group": group_of[index],
-            "split": splits[group_of[index]],
-        }
-        for index in same.kept
-    ]
-    counts = {label: dict.fromkeys(SPLITS, 0) for label in images.labels}
-    for row in selected:
-        counts[row["label"]][splits[row["group"]]] += 1
+    distance = settings.near_duplicate_distance
+    catalogue = Catalogue.load(store, distance, progress)
+    changed = catalogue.follow(images, store)
+    changed = np.union1d(changed, catalogue.hear(corrected(store)))
+    progress.update(0, len(changed), "images that are new or have changed")
+    members = related(catalogue, changed, distance)
+    before = rows_of(catalogue, members, shard="named")
+    moved = 0
+    if len(members):
+        for family in families(catalogue, members, distance):
+            _compare(catalogue, family, distance)
+        _check_labels(catalogue, images.labels)
+        moved = _deal(catalogue, members, settings, store)
+        bring_up_to_date(catalogue, members, before, store)
+    counts = _counts(catalogue, images.labels)
     dataset = Dataset(
         kind="curated",
         shards=images.shards,
-        selection=write_selection(store, selected),
+        selection=catalogue.selection,
         counts={label: {s: n for s, n in by.items() if n} for label, by in counts.items()},
         parents=(images.id,),
         settings=settings.model_dump(mode="json"),
     )
-    report = CurateReport(
-        **_became(photos, same),
-        groups=len(groups),
-        largest_group=max(sum(group.counts.values()) for group in groups),
-        moved=moved,
-        counts=counts,
-        shares={
-            label: {split: n / sum(by.values()) for split, n in by.items()}
-            for label, by in counts.items()
-        },
-        seconds=time.monotonic() - started,
-    )
+    report = tell(catalogue, changed, images, store, counts, moved, started)
+    if len(changed):
+        catalogue.save(store, distance)
     _warn(report, progress)
-    progress.update(len(photos), len(photos), "images", f"{report.kept} kept")
+    progress.update(len(changed), len(changed), "images", f"{report.kept} kept")
     return dataset, report
 
 
-def _group(photos: Sequence[Photo], same: Sameness) -> tuple[dict[int, str], list[Group]]:
-    """The group of each kept photo, and the groups that have any.
+def _compare(catalogue: Catalogue, family: Indices, distance: int) -> None:
+    """Decide what is kept of photos that no other is the same as or in one group with.
 
-    Photos are in one group where they are the same, or of one source's group, be it over others
-    that are not kept. A group is named by the least sha256 of its photos.
+    Args:
+        catalogue: Where they are, and what is decided is noted.
+        family: Photos, by their sha256, and their groups whole.
+        distance: See `compare`.
     """
-    first_of: dict[str, int] = {}
-    links = list(same.links)
-    for index, photo in enumerate(photos):
-        links += [(first_of.setdefault(source, index), index) for source in photo.sources]
-    roots = components(len(photos), links)
-    kept = {index: photos[roots[index]].sha256 for index in same.kept}
-    keys: dict[str, set[str]] = defaultdict(set)
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for index, group in kept.items():
-        counts[group][photos[index].labels[0]] += 1
-    for photo, root in zip(photos, roots, strict=True):
-        keys[photos[root].sha256].add(f"image:{photo.sha256}")
-        keys[photos[root].sha256].update(f"source:{source}" for source in photo.sources)
-    return kept, [Group(group, frozenset(keys[group]), counts[group]) for group in sorted(counts)]
+    photos = _photos(catalogue, family)
+    same = compare(photos, distance)
+    columns = catalogue.photos
+    columns["status"][family] = ABSENT
+    columns["by"][family] = -1
+    for index, label in same.kept.items():
+        columns["status"][family[index]] = KEPT
+        columns["label"][family[index]] = catalogue.labels.index(label)
+    for index, kept in same.replaced.items():
+        columns["status"][family[index]] = REPLACED
+        columns["by"][family[index]] = family[kept]
+    for photos_ in same.conflicts:
+        columns["status"][family[photos_]] = DISPUTED
+        columns["by"][family[photos_]] = family[photos_[0]]
+    columns["status"][family[same.discarded]] = DISCARDED
 
 
-def _became(photos: Sequence[Photo], same: Sameness) -> dict[str, Any]:
-    """The report's part on what was kept and what was not."""
-    found = sum(len(photo.findings) for photo in photos)
-    under_labels = sum(len(photo.labels) for photo in photos)
-    conflicts = [[photos[index] for index in these] for these in same.conflicts]
-    pairs = [(photos[index], photos[kept]) for index, kept in same.replaced.items()]
-    examples = [
-        NearDuplicate(
-            rejected=photo.picture,
-            kept=kept.picture,
-            distance=(photo.phash ^ kept.phash).bit_count(),
+def _photos(catalogue: Catalogue, family: Indices) -> list[Photo]:
+    columns, labels = catalogue.photos, catalogue.labels
+    found: list[set[str]] = [set() for _ in family]
+    of_photo, finding = catalogue.findings_of(family)
+    codes = catalogue.findings["label"][finding].tolist()
+    for at, code in zip(of_photo.tolist(), codes, strict=True):
+        found[at].add(labels[code])
+    said: dict[int, str | None] = {NOTHING_SAID: None, NO_LABEL: "", **dict(enumerate(labels))}
+    return [
+        Photo(sha256.decode(), phash, pixels, frozenset(under), said[code])
+        for sha256, phash, pixels, under, code in zip(
+            *(columns[name][family].tolist() for name in ("sha256", "phash", "pixels")),
+            found,
+            columns["said"][family].tolist(),
+            strict=True,
         )
-        for photo, kept in pairs
     ]
-    examples.sort(key=lambda example: (-example.distance, example.rejected.sha256))
+
+
+def _deal(catalogue: Catalogue, members: Indices, settings: CurateSettings, store: Store) -> int:
+    """Give the groups of some photos their splits, and say how many keys have moved."""
+    columns, n_labels = catalogue.photos, len(catalogue.labels)
+    kept = np.flatnonzero(columns["status"] == KEPT)
+    ours = np.zeros(len(catalogue), bool)
+    ours[members] = True
+    others = kept[~ours[kept]]
+    settled = np.zeros((len(SPLITS), n_labels), np.int64)
+    np.add.at(settled, (columns["split"][others], columns["label"][others]), 1)
+
+    kept = kept[ours[kept]]
+    roots, group = np.unique(columns["root"][kept], return_inverse=True)
+    by_name = np.argsort(columns["sha256"][roots])
+    roots, rank = roots[by_name], np.argsort(by_name)
+    counts = np.zeros((len(roots), n_labels), np.int64)
+    np.add.at(counts, (rank[group], columns["label"][kept]), 1)
+
+    photos = members[np.isin(columns["root"][members], roots)]
+    of_photo, finding = catalogue.findings_of(photos)
+    source = catalogue.findings["source"][finding]
+    owner = np.empty(len(catalogue), np.int64)
+    owner[roots] = np.arange(len(roots))
+    owners = owner[columns["root"][photos]]
+    keys = np.concatenate([columns["key"][photos], source[source != 0]])
+    owners = np.concatenate([owners, owners[of_photo[source != 0]]])
+    keys, first = np.unique(keys, return_index=True)
+    dealt = deal(
+        store,
+        catalogue.log,
+        Groups(counts, keys, owners[first]),
+        settings.splits,
+        catalogue.labels,
+        settled,
+    )
+    columns["split"][kept] = dealt.splits[rank[group]]
+    return dealt.moved
+
+
+def _counts(catalogue: Catalogue, labels: Sequence[str]) -> dict[str, dict[Split, int]]:
+    """Kept images by label and split."""
+    columns = catalogue.photos
+    kept = columns["status"] == KEPT
+    table = np.zeros((len(catalogue.labels) + 1, len(SPLITS)), np.int64)
+    np.add.at(table, (columns["label"][kept], columns["split"][kept]), 1)
+    code = {label: at for at, label in enumerate(catalogue.labels)}
     return {
-        "found": found,
-        "kept": len(same.kept),
-        "rejected": {
-            "duplicate": found - under_labels,
-            "near-duplicate": len(same.replaced),
-            "two-labels": sum(len(photo.labels) for these in conflicts for photo in these),
-        },
-        "near_duplicates": examples[:_EXAMPLES],
-        "conflicts": [[photo.picture for photo in these] for these in conflicts[:_EXAMPLES]],
-        "conflict_count": len(conflicts),
+        label: {
+            split: int(table[code.get(label, len(code)), SPLITS.index(split)])
+            for split in reversed(SPLITS)
+        }
+        for label in labels
     }
 
 
-def _check_labels(images: Dataset, photos: Sequence[Photo], same: Sameness) -> None:
+def _check_labels(catalogue: Catalogue, labels: Sequence[str]) -> None:
     """Raise CorallineError where a label has lost all of its images, or never had one."""
-    left = {photos[index].labels[0] for index in same.kept}
-    for label in images.labels:
-        if label not in left:
-            n = sum(label in photo.labels for photo in photos)
+    columns, findings = catalogue.photos, catalogue.findings
+    left = set(columns["label"][columns["status"] == KEPT].tolist())
+    code = {label: at for at, label in enumerate(catalogue.labels)}
+    for label in labels:
+        if code.get(label) not in left:
+            n = len(np.unique(findings["photo"][findings["label"] == code.get(label, -1)]))
             raise CorallineError(
-                f"all {n} images of {label} were found under another label, too"
+                f"all {n} images of {label} were found under another label, too, or are none of it"
                 if n
                 else f"{label} has no images",
                 where="curate",

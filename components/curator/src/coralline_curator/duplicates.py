@@ -1,11 +1,12 @@
 """Near duplicates: all pairs of perceptual hashes within a Hamming distance."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 _BITS = 64
+_TABLE_BITS = 20
 
 
 def near_pairs(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
@@ -35,6 +36,50 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
             found += _agreeing(hashes, bands[first] | bands[second], unequal, distance)
     pairs = np.sort(np.concatenate(found, axis=1), axis=0)
     return pairs[:, np.lexsort((pairs[1], pairs[0]))].T
+
+
+def near_to(new: NDArray[np.uint64], old: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
+    """Every hash of `old` that differs in at most `distance` bits from one of `new`.
+
+    By the same bands as `near_pairs`, but without sorting `old`: the few that agree with any of
+    `new` in two bands are found in a table of bits, in one pass over `old` for each two bands.
+
+    Args:
+        new: Shape (n,), few.
+        old: Shape (m,), many.
+        distance: 0 to 62.
+
+    Returns:
+        Indices into `old`, ascending.
+
+    >>> near_to(np.array([0b0011], np.uint64), np.array([0, 0b1100, 0b0111], np.uint64), 2).tolist()
+    [0, 2]
+    """
+    bands = _bands(distance + 2)
+    found = np.zeros(len(old), bool)
+    for first, second in combinations(bands, 2):
+        mask = first | second
+        table = np.zeros(1 << _TABLE_BITS, bool)
+        table[_slot(new & mask)] = True
+        at = np.flatnonzero(table[_slot(old & mask)])
+        at = at[~found[at]]
+        keys = new & mask
+        order = np.argsort(keys)
+        keys, ordered = keys[order], new[order]
+        at_keys = old[at] & mask
+        start, end = np.searchsorted(keys, at_keys), np.searchsorted(keys, at_keys, side="right")
+        while len(at):
+            left = start < end
+            at, start, end = at[left], start[left], end[left]
+            near = np.bitwise_count(old[at] ^ ordered[start]) <= distance
+            found[at[near]] = True
+            at, start, end = at[~near], start[~near] + 1, end[~near]
+    return np.flatnonzero(found)
+
+
+def _slot(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Keys to places in a table (multiplicative hashing, Knuth, TAOCP vol. 3, 6.4)."""
+    return (keys * np.uint64(0x9E37_79B9_7F4A_7C15)) >> np.uint64(64 - _TABLE_BITS)
 
 
 def _bands(count: int) -> list[np.uint64]:

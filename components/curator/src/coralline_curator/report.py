@@ -31,7 +31,8 @@ class CurateReport(Report):
     kept: int
     rejected: dict[str, int]
     """By reason: `duplicate` (the same bytes under another address), `near-duplicate` (the same
-    photo, resized or saved anew), `two-labels` (the same photo under different labels)."""
+    photo, resized or saved anew), `two-labels` (the same photo under different labels),
+    `corrected` (people said that it shows another label, or none)."""
     near_duplicates: list[NearDuplicate]
     """The first 50 of them, those that differ most before the others."""
     conflicts: list[list[Picture]]
