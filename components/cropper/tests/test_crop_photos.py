@@ -96,7 +96,9 @@ def test_a_photo_without_a_face_is_counted_and_never_the_last_one_again(
     dataset_of, portraits, landscape, run
 ):
     photos = [
-        photo for portrait in portraits for photo in (portrait, ("glasses", "train", landscape))
+        photo
+        for shade, portrait in enumerate(portraits)
+        for photo in (portrait, ("glasses", "train", landscape + np.uint8(shade)))
     ]
     _, report, crops, _ = run(dataset_of(photos))
     assert len({row["source_sha256"] for row in crops}) == len(crops) == 8

@@ -86,9 +86,14 @@ class Dataset(Report):
         """
         return selection.read(store, self.selection, columns)
 
-    def reader(self, store: Store) -> Reader:
-        """The dataset opened for reading, be it several times: the selection is read once."""
-        return Reader(self, store)
+    def reader(self, store: Store, only: pa.Table | None = None) -> Reader:
+        """The dataset opened for reading, be it several times: the selection is read once.
+
+        Args:
+            store: Where its shards are.
+            only: A part of the selection, to read instead of all of it.
+        """
+        return Reader(self, store, only)
 
     def batches(
         self, store: Store, columns: Sequence[str] | None = None, split: str | None = None
@@ -128,19 +133,21 @@ class Reader:
     Args:
         dataset: The manifest.
         store: Where its shards are.
+        only: A part of its selection, to read instead of all of it.
 
     Raises:
         CorallineError: The selection is missing or cannot be read.
     """
 
-    def __init__(self, dataset: Dataset, store: Store) -> None:
+    def __init__(self, dataset: Dataset, store: Store, only: pa.Table | None = None) -> None:
         self._dataset = dataset
         self._store = store
         self._lookup = None
         self._shards = {shard.key: shard for shard in dataset.shards}
-        if dataset.selection:
+        if dataset.selection or only is not None:
             key, decided = _KEYS[dataset.kind], _DECIDED[dataset.kind]
-            table = dataset.selected(store, ["sha256", "label", *decided[1:]])
+            columns = ["sha256", "label", *decided[1:]]
+            table = dataset.selected(store, columns) if only is None else only.select(columns)
             self._lookup = selection.Lookup(table, key, decided)
 
     def batches(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import pyarrow as pa
 from coralline_core import rows
 from coralline_core.dataset import Dataset, ShardWriter
 from coralline_core.errors import CorallineError
+from coralline_core.forgotten import Forgotten
+from coralline_core.selection import revise
 
 from coralline_cropper.box_file import boxes_by_photo
 from coralline_cropper.cut import Cropper
 from coralline_cropper.decode import decode_image, encode_png
-from coralline_cropper.tally import Outcome, Tally
+from coralline_cropper.ledger import Ledger, Outcome
+from coralline_cropper.tally import count, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,17 +39,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+VERSION = 1
+"""Of what crops look like: another one cuts all photos anew."""
+
 _WORKERS = min(8, os.cpu_count() or 1)  # each holds a decoded photo, which may take 100 MB
 
 
 def crop(
     settings: CropSettings, images: Dataset, store: Store, progress: Progress
 ) -> tuple[Dataset, CropReport]:
-    """Cut every photo of a dataset, and write the crops to the store.
+    """Cut every photo of a dataset that was not cut before, and write the crops to the store.
 
     All the faces of a photo are cut, left to right. They have its group, its split and its label,
     unless their line in the box file names another. Crops are PNG of `size` x `size` px. The same
     photos and settings give the same shards: photos keep their order, whichever is done first.
+
+    What is cut is in the store as soon as a shard is full: a run that is killed goes on there.
 
     Args:
         settings: What is cut out, and how.
@@ -59,25 +69,86 @@ def crop(
         CorallineError: A label has no crop for training or none for test; the box file is wrong.
     """
     started = time.monotonic()
-    work = partial(_cut, Cropper(settings), _drawn_boxes(settings, images, store))
-    tally = Tally()
-    with ShardWriter(store, rows.CROPS) as writer, ThreadPoolExecutor(_WORKERS) as pool:
-        outcomes = _in_order(pool, work, images.iter_rows(store), ahead=4 * _WORKERS)
-        for outcome in progress.track(outcomes, len(images), "photos"):
-            for row in outcome.crops:
-                writer.add(row)
-            tally.add(outcome)
+    selected = images.selected(store) if images.selection else _everything(images, store)
+    ledger = Ledger(store, _fingerprint(settings), Forgotten.read(store).images, progress)
+    missing = ledger.missing(selected)
+    progress.update(0, missing.num_rows, "photos")
+    if missing.num_rows:
+        _cut_all(settings, images, missing, store, ledger, progress)
+    if ledger.ahead:
+        ledger.save()
+    outcomes = ledger.outcomes(selected)
     dataset = Dataset(
         kind="crops",
-        shards=tuple(writer.shards),
-        counts=writer.counts,
+        shards=ledger.shards(outcomes),
+        selection=images.selection or revise(store, (), selected),
+        counts=count(outcomes),
         parents=(images.id,),
         settings=settings.model_dump(mode="json"),
     )
-    report = tally.report(dataset, time.monotonic() - started)
+    report = tell(ledger, outcomes, dataset, images, store, time.monotonic() - started)
     _check_labels(images.labels, report)
-    _warn(images.labels, report, tally.clipped, progress)
+    _warn(images.labels, report, int(outcomes["clipped"].to_numpy().sum()), progress)
     return dataset, report
+
+
+def _everything(images: Dataset, store: Store) -> pa.Table:
+    """All rows of a dataset that has no selection, as one."""
+    table = images.table(store, ["sha256", "label", "group", "split"])
+    columns = {name: table[name] for name in table.column_names}
+    nulls = pa.nulls(table.num_rows)
+    return pa.table(
+        [columns.get(field.name, nulls.cast(field.type)) for field in rows.SELECTION],
+        schema=rows.SELECTION,
+    )
+
+
+def _fingerprint(settings: CropSettings) -> str:
+    """Of all that a crop depends on beside its photo, the lines of the box file included."""
+    depends: dict[str, Any] = {"version": VERSION, **settings.model_dump(exclude={"boxes"})}
+    if settings.boxes is not None:
+        depends["boxes"] = hashlib.sha256(settings.boxes.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _cut_all(
+    settings: CropSettings,
+    images: Dataset,
+    missing: pa.Table,
+    store: Store,
+    ledger: Ledger,
+    progress: Progress,
+) -> None:
+    """Cut photos, and record what became of them whenever a shard of crops is in the store."""
+    work = partial(_cut, Cropper(settings), _drawn_boxes(settings, images, store))
+    named = set(missing["shard"].to_pylist())
+    shards = None if None in named else [one.key for one in images.shards if one.key in named]
+    photos = images.reader(store, only=missing).iter_rows(shards=shards)
+    unrecorded: list[Outcome] = []
+    recorded = 0
+    with ShardWriter(store, rows.CROPS) as writer, ThreadPoolExecutor(_WORKERS) as pool:
+        try:
+            done = _in_order(pool, work, photos, ahead=4 * _WORKERS)
+            for crops, outcome in progress.track(done, missing.num_rows, "photos"):
+                for row in crops:
+                    writer.add(row)
+                unrecorded.append(outcome)
+                if len(writer.shards) > recorded:
+                    writer.flush()  # a photo's crops are all in the shards of its record
+                    ledger.add(writer.shards[recorded:], unrecorded)
+                    recorded, unrecorded = len(writer.shards), []
+        except KeyboardInterrupt:
+            _record_rest(writer, recorded, unrecorded, ledger)
+            raise
+        _record_rest(writer, recorded, unrecorded, ledger)
+
+
+def _record_rest(
+    writer: ShardWriter, recorded: int, unrecorded: Sequence[Outcome], ledger: Ledger
+) -> None:
+    writer.flush()
+    if unrecorded:
+        ledger.add(writer.shards[recorded:], unrecorded)
 
 
 def _drawn_boxes(
@@ -89,22 +160,34 @@ def _drawn_boxes(
     return boxes_by_photo(settings.boxes, photos, images.labels)
 
 
-def _cut(
-    cropper: Cropper, drawn: Mapping[str, Sequence[DrawnBox]], photo: dict[str, Any]
-) -> Outcome:
+class _Cut(NamedTuple):
+    crops: list[dict[str, Any]]
+    """Rows of CROPS."""
+    outcome: Outcome
+
+
+def _cut(cropper: Cropper, drawn: Mapping[str, Sequence[DrawnBox]], photo: dict[str, Any]) -> _Cut:
+    sha256 = photo["sha256"]
     pixels = decode_image(photo["image"]["bytes"])
     if pixels is None:
-        return Outcome(photo, [], Counter({"undecodable": 1}))
-    lines = drawn.get(photo["sha256"], ())
+        return _Cut([], Outcome(sha256=sha256, rejected={"undecodable": 1}))
+    lines = drawn.get(sha256, ())
     regions = cropper.regions(pixels, lines)
     if not regions:
-        return Outcome(photo, [], Counter({"no-box" if drawn else "no-face": 1}))
+        reason = "no-box" if drawn else "no-face"
+        return _Cut([], Outcome(sha256=sha256, rejected={reason: 1}))
     # Numbered before small ones are dropped: another `min_size` leaves the others their names.
     kept = [(at, region) for at, region in enumerate(regions) if cropper.is_large_enough(region)]
-    crops = [_row(photo, at, cropper.cut(pixels, region)) for at, region in kept]
+    labels = [region.label for _, region in kept if region.label]
     height, width = pixels.shape[:2]
-    clipped = sum(line.reaches_over(width, height) for line in lines)
-    return Outcome(photo, crops, Counter({"too-small": len(regions) - len(kept)}), clipped)
+    outcome = Outcome(
+        sha256=sha256,
+        crops=len(kept) - len(labels),
+        labelled={label: labels.count(label) for label in sorted(set(labels))},
+        clipped=sum(line.reaches_over(width, height) for line in lines),
+        rejected={"too-small": len(regions) - len(kept)},
+    )
+    return _Cut([_row(photo, at, cropper.cut(pixels, region)) for at, region in kept], outcome)
 
 
 def _row(photo: Mapping[str, Any], index: int, crop: Crop) -> dict[str, Any]:
@@ -123,6 +206,7 @@ def _row(photo: Mapping[str, Any], index: int, crop: Crop) -> dict[str, Any]:
         "crop_index": index,
         "box": region.box,
         "detector_score": region.score,
+        "box_label": region.label,
     }
 
 

@@ -42,19 +42,19 @@ _PHOTO: dict[str, tuple[Any, int]] = {
     "sha256": ("S64", 0),
     "key": (np.uint64, 0),  # key_of its sha256
     "phash": (np.uint64, 0),
-    "pixels": (np.int64, 0),
+    "pixels": (np.int32, 0),
     "shard": (np.int32, -1),  # place in `shards`
-    "root": (np.int64, -1),  # the photo with the least sha256 of its group
+    "root": (np.int32, -1),  # the photo with the least sha256 of its group
     "status": (np.int8, ABSENT),
     "label": (np.int16, -1),  # place in `labels`: what a kept photo shows
     "split": (np.int8, UNKNOWN),  # a kept photo's
-    "by": (np.int64, -1),  # of a replaced one, the photo that is kept; the first of a conflict
+    "by": (np.int32, -1),  # of a replaced one, the photo that is kept; the first of a conflict
     "said": (np.int16, NOTHING_SAID),  # what people said: place in `labels`, or NO_LABEL
     "place": (np.int32, -1),  # of the segment of the curated selection that names it
     "named": (np.int32, -1),  # the shard that is named there
 }
 _FINDING: dict[str, tuple[Any, int]] = {
-    "photo": (np.int64, -1),
+    "photo": (np.int32, -1),
     "label": (np.int16, -1),
     "url": (np.uint64, 0),
     "source": (np.uint64, 0),  # what the source calls its group, or else its page; 0: neither
@@ -106,11 +106,10 @@ class Catalogue:
             progress: Hears of one that cannot be read.
         """
         catalogue = cls()
-        stored = store.get(KEY)
-        if stored is None:
+        if KEY not in store.list(KEY):
             return catalogue
         try:
-            with np.load(io.BytesIO(stored.data)) as arrays:
+            with store.open(KEY) as file, np.load(file) as arrays:
                 told = json.loads(arrays["told"].tobytes())
                 if (told["version"], told["distance"]) != (_VERSION, distance):
                     return catalogue

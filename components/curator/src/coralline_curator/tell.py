@@ -14,6 +14,7 @@ from coralline_curator.report import CurateReport, NearDuplicate, Picture
 if TYPE_CHECKING:
     from coralline_core.dataset import Dataset
     from coralline_core.store import Store
+    from numpy.typing import NDArray
 
     from coralline_curator.catalogue import Catalogue, Indices
     from coralline_curator.settings import Split
@@ -49,7 +50,7 @@ def tell(
     examples = [disputed[of_conflict == conflict] for conflict in first.tolist()]
     shown = np.unique(np.concatenate([pairs, by[pairs], *examples]).astype(np.int64))
     pictures = _pictures(catalogue, shown, changed, images, store)
-    sizes = np.unique(catalogue.photos["root"][status == KEPT], return_counts=True)[1]
+    sizes = np.bincount(catalogue.photos["root"][status == KEPT])
     return CurateReport(
         **_totals(catalogue),
         near_duplicates=[
@@ -65,7 +66,7 @@ def tell(
             for photos in examples
         ],
         conflict_count=len(conflicts),
-        groups=len(sizes),
+        groups=int((sizes > 0).sum()),
         largest_group=int(sizes.max(initial=0)),
         moved=moved,
         counts=counts,
@@ -81,8 +82,9 @@ def _totals(catalogue: Catalogue) -> dict[str, Any]:
     """How many were found and kept, and why the others were not."""
     status, findings = catalogue.photos["status"], catalogue.findings
     labels = len(catalogue.labels) + 1
-    under = np.unique(findings["photo"] * labels + findings["label"]) // labels
-    found = len(np.unique(catalogue.identities()))
+    photo = findings["photo"].astype(np.int64)
+    under = _distinct(photo * labels + findings["label"]) // labels
+    found = len(_distinct(catalogue.identities()))
     labels_of = np.bincount(under, minlength=len(catalogue))
     of = {one: int(labels_of[status == one].sum()) for one in (KEPT, REPLACED, DISPUTED, DISCARDED)}
     kept, replaced = (int((status == one).sum()) for one in (KEPT, REPLACED))
@@ -96,6 +98,13 @@ def _totals(catalogue: Catalogue) -> dict[str, Any]:
             "corrected": of[DISCARDED] + of[KEPT] - kept + of[REPLACED] - replaced,
         },
     }
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Each value once: many times faster than `np.unique`, which hashes."""
+    values = np.sort(values)
+    once: NDArray[Any] = values[np.diff(values, prepend=values[:1] - 1) != 0]
+    return once
 
 
 def _nearest_first(catalogue: Catalogue) -> Indices:

@@ -1,0 +1,187 @@
+"""What became of every photo that was cut before, and which shards hold its crops."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from coralline_core import journal
+from coralline_core.dataset import Shard
+from coralline_core.reports import Report
+from pydantic import Field, TypeAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from coralline_core.progress import Progress
+    from coralline_core.store import Store
+    from numpy.typing import NDArray
+
+pc: Any = pyarrow.compute  # its stubs know few of its uses
+
+REASONS = ("no-box", "no-face", "too-small", "undecodable")
+
+_COLUMNS: list[Any] = [
+    ("sha256", pa.string()),
+    ("crops", pa.int32()),  # those with the photo's label
+    ("labelled", pa.string()),  # those whose box has a label: how many, by label, as JSON
+    ("clipped", pa.int32()),  # drawn boxes that reach over the photo's borders
+    *((reason, pa.int32()) for reason in REASONS),
+    ("record", pa.int32()),  # which of the records tells of it
+]
+PHOTOS = pa.schema(_COLUMNS)
+_SHARDS = TypeAdapter(list[list[Shard]])
+
+
+class Outcome(Report):
+    """What became of one photo."""
+
+    sha256: str
+    crops: int = 0
+    labelled: dict[str, int] = Field(default_factory=dict)
+    clipped: int = 0
+    rejected: dict[str, int] = Field(default_factory=dict)
+
+
+class Record(Report):
+    """An object under `crops/<fingerprint>/`: photos, and the shards with all of their crops."""
+
+    schema_version: Literal[1] = 1
+    shards: tuple[Shard, ...]
+    photos: tuple[Outcome, ...]
+
+
+class Ledger:
+    """All photos that were cut by the same settings.
+
+    The records are the truth; `index/crops-<fingerprint>.parquet` has what they say in columns, and
+    is made anew where it is lost. A record counts as a whole or not at all: one of whose shards is
+    missing, that tells of a photo that an earlier one tells of, or of one that is forgotten, is
+    passed over, and its photos are cut again.
+
+    Args:
+        store: Where the records are.
+        fingerprint: Of all that crops depend on.
+        forgotten: The sha256 of photos that must be in no dataset.
+        progress: Hears of an index that cannot be read.
+    """
+
+    def __init__(
+        self, store: Store, fingerprint: str, forgotten: Iterable[str], progress: Progress
+    ) -> None:
+        self.photos = PHOTOS.empty_table()
+        self.ahead = False
+        """Whether the index lacks some of it."""
+        self._store = store
+        self._folder = f"crops/{fingerprint}/"
+        self._index = f"index/crops-{fingerprint}.parquet"
+        self._records: list[str] = []
+        self._shards: list[list[Shard]] = []
+        self._load(progress)
+        self._learn()
+        self._forget(forgotten)
+
+    def missing(self, selected: pa.Table) -> pa.Table:
+        """The rows of a selection whose photos have not been cut yet."""
+        known = pc.is_in(selected["sha256"], value_set=_one(self.photos["sha256"]))
+        return selected.filter(pc.invert(known))
+
+    def outcomes(self, selected: pa.Table) -> pa.Table:
+        """PHOTOS of those in a selection that have been cut, and what it says of them."""
+        at = pc.index_in(selected["sha256"], value_set=_one(self.photos["sha256"]))
+        cut = pc.is_valid(at)
+        found = self.photos.take(at.filter(cut).combine_chunks())
+        for name in ("label", "group", "split", "shard"):
+            found = found.append_column(name, selected[name].filter(cut))
+        return found
+
+    def shards(self, outcomes: pa.Table) -> tuple[Shard, ...]:
+        """Those with the crops of some photos, in the order in which they were made."""
+        records = np.unique(outcomes["record"].to_numpy())
+        return tuple(shard for record in records.tolist() for shard in self._shards[record])
+
+    def add(self, shards: Sequence[Shard], photos: Sequence[Outcome]) -> None:
+        """Write a record.
+
+        Args:
+            shards: They are in the store, and hold the crops of these photos only.
+            photos: What became of them.
+        """
+        record = Record(shards=tuple(shards), photos=tuple(photos))
+        key = journal.append(self._store, self._folder, record)
+        self._take([(key, record)])
+
+    def save(self) -> None:
+        """Write the index."""
+        told = {"records": self._records, "shards": _SHARDS.dump_python(self._shards, mode="json")}
+        table = self.photos.replace_schema_metadata({"told": json.dumps(told)})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        self._store.put(self._index, sink.getvalue().to_pybytes())
+
+    def _load(self, progress: Progress) -> None:
+        if self._index not in self._store.list(self._index):
+            return
+        try:
+            with self._store.open(self._index) as file:
+                table = pq.ParquetFile(file, page_checksum_verification=True).read()
+            told = json.loads((table.schema.metadata or {})[b"told"])
+            self.photos = table.replace_schema_metadata().cast(PHOTOS)
+            self._records = told["records"]
+            self._shards = _SHARDS.validate_python(told["shards"])
+        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+            progress.warn(f"{self._index} cannot be read, and is made anew: {error}")
+
+    def _learn(self) -> None:
+        """Take over the records that the index lacks, and drop those that do not count."""
+        known = set(self._records)
+        keys = [key for key in self._store.list(self._folder) if key not in known]
+        self._take(journal.read(self._store, Record, keys))
+        there = frozenset(self._store.list("shards/"))
+        lost = [
+            place
+            for place, shards in enumerate(self._shards)
+            if any(shard.key not in there for shard in shards)
+        ]
+        codes = _one(self.photos["sha256"]).dictionary_encode().indices.to_numpy()
+        records = self.photos["record"].to_numpy()
+        first = np.full(int(codes.max(initial=-1)) + 1, len(self._records), np.int32)
+        np.minimum.at(first, codes, records)
+        self._drop(np.union1d(lost, records[records != first[codes]]))
+
+    def _take(self, records: Iterable[tuple[str, Record]]) -> None:
+        rows = []
+        for key, record in records:
+            place = len(self._records)
+            self._records.append(key)
+            self._shards.append(list(record.shards))
+            self.ahead = True
+            rows += [
+                {
+                    **photo.model_dump(exclude={"rejected", "labelled"}),
+                    "labelled": json.dumps(photo.labelled) if photo.labelled else None,
+                    **{reason: photo.rejected.get(reason, 0) for reason in REASONS},
+                    "record": place,
+                }
+                for photo in record.photos
+            ]
+        self.photos = pa.concat_tables([self.photos, pa.Table.from_pylist(rows, PHOTOS)])
+
+    def _forget(self, sha256: Iterable[str]) -> None:
+        gone = pc.is_in(self.photos["sha256"], value_set=pa.array(sorted(sha256), pa.string()))
+        self._drop(np.unique(self.photos["record"].filter(gone).to_numpy()))
+
+    def _drop(self, records: NDArray[Any]) -> None:
+        """Pass some records over: their shards hold crops that must not be in the dataset."""
+        if len(records):
+            self.photos = self.photos.filter(
+                pa.array(~np.isin(self.photos["record"].to_numpy(), records))
+            )
+
+
+def _one(column: Any) -> Any:
+    return column.combine_chunks()
