@@ -29,7 +29,7 @@ SETTINGS = {
 MUCH = """
 store: data
 crawl:
-  sources: [google, {type: urls, path: urls.csv}, {type: openverse, licences: [by]}]
+  sources: [google, {type: urls, path: urls.csv}, {type: openverse, page_size: 10}]
   contact: me@example.org
   robots: no
   timeout: 2.5
@@ -176,7 +176,7 @@ def test_a_wrong_label_is_one_line(problems, labels, said):
         ("crawl: {sources: [5]}", "crawl.sources.0: there is no source '5'; use"),
         (
             "crawl: {sources: [{type: openverse, pth: x}]}",
-            "crawl.sources.0.pth: unknown key. There are: licences, page_size, type, url.",
+            "crawl.sources.0.pth: unknown key. There are: page_size, type, url.",
         ),
         (
             "crawl: {sources: [bing, {type: openverse, page_size: many}]}",

@@ -14,10 +14,10 @@ from coralline.runs import (
     _clear,
     _failure,
     _finish,
-    _lock,
     _new_folder,
     _point_latest,
     _write,
+    hold,
 )
 from coralline_core.errors import CorallineError
 from coralline_core.progress import Event
@@ -54,20 +54,20 @@ def test_each_run_has_a_folder_of_its_own_in_the_order_of_time(tmp_path):
 def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path):
     store = (tmp_path / "store").as_uri()
     said = r"another run is at work on this store\. Wait for it to end\."
-    with _lock(store):
-        with pytest.raises(CorallineError, match=said) as caught, _lock(store):
+    with hold(store):
+        with pytest.raises(CorallineError, match=said) as caught, hold(store):
             pass
         assert caught.value.where == store
-        with _lock((tmp_path / "other").as_uri()):
+        with hold((tmp_path / "other").as_uri()):
             pass
-    with _lock(store):
+    with hold(store):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_without_room_for_locks_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(CorallineError, match=r"gone/coralline-\w{16}\.lock: No such"), _lock("s"):
+    with pytest.raises(CorallineError, match=r"gone/coralline-\w{16}\.lock: No such"), hold("s"):
         pass
 
 

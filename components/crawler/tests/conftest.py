@@ -3,11 +3,13 @@
 import asyncio
 import csv
 import io
+import json
 import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -275,3 +277,31 @@ def crawl(store):
         )
 
     return crawl
+
+
+@pytest.fixture
+def searched(site):
+    """Lets the site answer Openverse's queries, by their last word, with works page by page.
+
+    A work is a URL, or a mapping as Openverse has it.
+    """
+
+    def searched(page_size=20, **works):
+        def answer(request):
+            asked = {key: value for key, [value] in parse_qs(request.query).items()}
+            found = works.get(asked["q"].split()[-1], [])
+            size = int(asked["page_size"])
+            start = (int(asked["page"]) - 1) * size
+            results = [
+                {"url": work} if isinstance(work, str) else work
+                for work in found[start : start + size]
+            ]
+            page_count = -(-len(found) // size)
+            if start and not results:
+                return _respond(status="404 Not Found")
+            return _respond(json.dumps({"page_count": page_count, "results": results}).encode())
+
+        site.pages["/v1/images/"] = answer
+        return {"type": "openverse", "url": site.url("/v1/images/"), "page_size": page_size}
+
+    return searched

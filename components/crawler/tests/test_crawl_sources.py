@@ -67,9 +67,10 @@ def test_openverse_is_asked_for_no_more_than_wanted(site, photos, crawl, openver
 
 def test_openverse_with_the_query_as_it_is_and_licences(site, photos, crawl, respond):
     site.pages["/v1/images/"] = respond(works(*photos(1)))
-    source = {"type": "openverse", "url": site.url("/v1/images/"), "licences": ["by", "cc0"]}
+    source = {"type": "openverse", "url": site.url("/v1/images/")}
     query = "cats & dogs #1 + 100% é"
-    crawl(source, labels={"cat": {"queries": [query]}, "dog": {"queries": ["dog"]}})
+    labels = {"cat": {"queries": [query]}, "dog": {"queries": ["dog"]}}
+    crawl(source, labels=labels, licences=["CC BY 4.0", "cc0", "own"])
     assert asked_for(site)[0]["q"] == [query]
     assert asked_for(site)[0]["license"] == ["by,cc0"]
 
@@ -169,13 +170,14 @@ class ToTheSite(HTTPAdapter):
 def ask(site):
     """The URLs and pages that an engine finds."""
 
-    def ask(engine, query="a cat", limit=100):
+    def ask(engine, query="a cat", limit=100, offset=0):
         engine.session.mount("https://", ToTheSite(site))
 
         async def all_of_them():
-            return [found async for found in search_pages(engine, "cat", query, limit)]
+            return [found async for found in search_pages(engine, "cat", query, offset, limit)]
 
-        found = asyncio.run(all_of_them())
+        pages = asyncio.run(all_of_them())
+        found = [candidate for page in pages for candidate in page.candidates]
         assert {(one.label, one.query) for one in found} <= {("cat", query)}
         return [(one.url, one.page_url) for one in found]
 
@@ -268,6 +270,25 @@ def test_pages_are_asked_for_until_one_brings_nothing_new(site, ask, respond, en
 def test_no_more_than_wanted(site, ask, respond, engine, path, page):
     site.pages[path] = respond(page(*(f"http://a/{n}" for n in range(50))).encode())
     assert len(ask(engine("coralline/0.1"), limit=7)) == 7
+
+
+@pytest.mark.parametrize(("engine", "field"), [("bing", "first"), ("google", "start")])
+def test_an_engine_goes_on_where_it_left_off(site, respond, engine, field):
+    make, path, page = ENGINES[engine]
+    site.pages[path] = respond(page(*(f"http://a/{n}" for n in range(25))).encode())
+
+    async def results(offset, limit):
+        asked = make("coralline/0.1")
+        asked.session.mount("https://", ToTheSite(site))
+        return [found async for found in search_pages(asked, "cat", "a cat", offset, limit)]
+
+    (cut,) = asyncio.run(results(40, 7))
+    assert parse_qs(site.asked()[0].query)[field] == ["40"]
+    assert [one.rank for one in cut.candidates] == list(range(40, 47))
+    assert (cut.offset, cut.exhausted) == (47, False)
+    whole, last = asyncio.run(results(cut.offset, 2 * make.page_size))
+    assert (whole.offset, whole.exhausted) == (47 + make.page_size, False)
+    assert (last.candidates, last.exhausted) == ([], True)  # the same page once more
 
 
 @each_engine

@@ -14,13 +14,16 @@ from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
+from coralline_core import forgotten, journal
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
+from coralline_core.forgotten import Notice
 from coralline_core.store import FileStore
 from coralline_crawler import addresses
 from coralline_crawler import crawl as crawl_module
 from coralline_crawler import fetch as fetch_module
-from coralline_crawler import record as record_module
+from coralline_crawler import ledger as ledger_module
+from coralline_crawler import visiting as visiting_module
 from coralline_crawler.crawl import require_enough
 from coralline_crawler.record import Record
 from coralline_crawler.rejects import FINAL, LIMITS, Reason
@@ -47,7 +50,7 @@ def test_a_row_says_all_that_is_known(site, photos, crawl, listed, photo, store)
     assert crawled.dataset.counts == {"cat": {"": 3}, "dog": {"": 1}}
     assert crawled.report.crawled == crawled.report.fetched == 4
     assert crawled.report.bytes == sum(len(photo(seed)) for seed in range(4))
-    named = {shard.key for shard in (*crawled.dataset.shards, crawled.dataset.selection)}
+    named = {shard.key for shard in (*crawled.dataset.shards, *crawled.dataset.selection)}
     assert named == set(store.list("shards/"))
 
 
@@ -101,7 +104,7 @@ def test_a_url_that_is_named_twice_is_asked_for_once(site, photos, crawl, listed
 
 
 @pytest.fixture
-def every_reject(site, photos, respond, photo, listed, tmp_path, monkeypatch):
+def every_reject(site, photos, respond, photo, listed, tmp_path, monkeypatch, store):
     """Sources that give every reason once, and three images, and the settings for it."""
 
     async def drip(request):
@@ -143,16 +146,20 @@ def every_reject(site, photos, respond, photo, listed, tmp_path, monkeypatch):
     urls = [
         elsewhere.get(reason, site.url(f"/{reason}"))
         for reason in get_args(Reason)
-        if reason != "missing-file"
+        if reason not in ("missing-file", "licence")
     ]
     # Loopback is all that can be reached here; 10.0.0.1 stays private.
     monkeypatch.setattr(addresses, "is_public", lambda ip: ip.startswith("127."))
+    (tmp_path / "others.csv").write_text(f"label,url\ncat,{site.url('/licence')}\n")
+    notice = Notice(by="url", value=site.url("/forgotten"), why="asked to", at=datetime.now(UTC))
+    journal.append(store, forgotten.FOLDER, notice)
     sources = (
-        listed(cat=[*urls, *photos(2)], dog=photos(1, first=2)),
-        {"type": "directory", "path": str(tmp_path / "folder")},
+        {**listed(cat=[*urls, *photos(2)], dog=photos(1, first=2)), "licence": "by"},
+        {"type": "directory", "path": str(tmp_path / "folder"), "licence": "own"},
+        {"type": "urls", "path": str(tmp_path / "others.csv")},
     )
     limits = {"max_bytes": 20_000, "max_pixels": 10_000, "timeout": 1.0}
-    return sources, {"allow_private_addresses": False, **limits}
+    return sources, {"allow_private_addresses": False, "licences": ["by", "own"], **limits}
 
 
 def test_every_kind_of_reject_is_counted_and_ends_nothing(every_reject, crawl):
@@ -243,11 +250,11 @@ class Watched(FileStore):
 def small_shards(monkeypatch):
     """A shard for every few photos."""
 
-    class SmallShards(record_module.ShardWriter):
+    class SmallShards(ledger_module.ShardWriter):
         def __init__(self, store, schema):
             super().__init__(store, schema, shard_bytes=10_000)
 
-    monkeypatch.setattr(record_module, "ShardWriter", SmallShards)
+    monkeypatch.setattr(ledger_module, "ShardWriter", SmallShards)
 
 
 def test_a_shard_is_there_before_its_record(photos, crawl, listed, tmp_path, small_shards):
@@ -289,7 +296,7 @@ def test_a_store_that_is_full_ends_the_crawl_and_keeps_what_is_recorded(
 def test_a_record_is_written_while_a_slow_site_keeps_us_waiting(
     site, photos, crawl, listed, store, monkeypatch
 ):
-    for module in (record_module, crawl_module):
+    for module in (ledger_module, visiting_module):
         monkeypatch.setattr(module, "FLUSH_SECONDS", 0.2)
     slow, *others = photos(4)
     site.delay = lambda path: 1.0 if path == "/0.jpg" else 0
@@ -353,8 +360,8 @@ def test_an_interrupt_keeps_what_was_fetched(site, photos, crawl, listed, respon
 
 
 FLUSHING = """
-from coralline_crawler import record
-record.FLUSH_SECONDS = 0.1  # not half a minute, for a test
+from coralline_crawler import ledger
+ledger.FLUSH_SECONDS = 0.1  # not half a minute, for a test
 from coralline_crawler.step import execute
 execute.main()
 """
@@ -453,16 +460,16 @@ def test_too_few_images_end_the_command_with_an_error(site, command, tmp_path, s
 def test_a_slow_store_holds_the_fetching_back(site, photos, crawl, listed, photo, monkeypatch):
     waiting = []
 
-    class SlowShards(record_module.ShardWriter):
+    class SlowShards(ledger_module.ShardWriter):
         def add(self, row):
             super().add(row)
             self.added = getattr(self, "added", 0) + 1
             waiting.append(len(site.asked()) - self.added)
             time.sleep(0.005)
 
-    monkeypatch.setattr(record_module, "ShardWriter", SlowShards)
+    monkeypatch.setattr(ledger_module, "ShardWriter", SlowShards)
     few = 10 * max(len(photo(seed)) for seed in range(200))
-    monkeypatch.setattr(crawl_module, "_HELD_BYTES", few)
+    monkeypatch.setattr(crawl_module, "HELD_BYTES", few)
     crawled = crawl(listed(cat=photos(100), dog=photos(100, first=100)), concurrency=4, per_host=4)
     assert len(crawled.rows) == 200
     # Ten may be held for the sake of order, as many more may wait, and four are under way.
@@ -472,6 +479,6 @@ def test_a_slow_store_holds_the_fetching_back(site, photos, crawl, listed, photo
 def test_a_record_that_cannot_be_read_is_named(photos, crawl, listed, store):
     source = listed(cat=photos(2), dog=photos(2, first=2))
     store.put("crawls/20260101T000000.0-ab.json", b"{")
-    with pytest.raises(CorallineError, match="not a crawl's record") as caught:
+    with pytest.raises(CorallineError, match="not a record of crawls") as caught:
         crawl(source)
     assert caught.value.where == "crawls/20260101T000000.0-ab.json"

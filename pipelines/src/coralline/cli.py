@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from coralline_core.errors import CorallineError
 from typer.core import TyperArgument, TyperCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coralline_core.progress import Progress
+    from rich.console import RenderableType
+
     from coralline.project import Project
     from coralline.runs import Run
+
+Format = Literal["folder", "hf", "coco", "csv"]
 
 app = typer.Typer(
     help="From a search keyword to a compiled edge model.",
@@ -46,6 +54,10 @@ class _Command(TyperCommand):
 
 
 ProjectFile = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project file (YAML).")]
+StorePlace = Annotated[
+    str,
+    typer.Argument(metavar="PROJECT", help="The project file, or its store: a folder or a URI."),
+]
 Runs = Annotated[Path, typer.Option(help="The folder that gets the run's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
@@ -153,6 +165,245 @@ def predict(
     for image in images:
         of_image = [str(one) for one in found if one.image == image]
         print("\n".join(of_image or [f"{image}: nothing found"]))
+
+
+@app.command(cls=_Command, epilog="Example: coralline datasets glasses.yaml --last 10")
+def datasets(
+    project: StorePlace,
+    last: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the N newest.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the datasets of a project's store, the newest first."""
+    from coralline.datasets import listing, table
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    found = listing(store, last)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    elif found.datasets:
+        _print_wide(table(found.datasets))
+    else:
+        print(f"no datasets in {store.uri}")
+    if found.unreadable:
+        key, why = next(iter(found.unreadable.items()))
+        more = f" ({len(found.unreadable) - 1} more such)" if len(found.unreadable) > 1 else ""
+        raise CorallineError(why + more, where=key, fix="Restore it, or update coralline.")
+
+
+@app.command(cls=_Command, epilog="Example: coralline diff glasses.yaml 49f69870 9a33aef9")
+def diff(
+    project: StorePlace,
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="The older dataset: how its id begins.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="B", help="The newer one.")],
+    examples: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Changes to name, of each kind and label.")
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Say what came, went and changed its label or split from dataset A to dataset B."""
+    from coralline.datasets import find
+    from coralline.diff import diff as compare
+    from coralline.diff_view import rendered
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    pair = find(store, before), find(store, after)
+    found = compare(store, *pair, examples=None if as_json else examples)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        _print_wide(*rendered(found))
+
+
+@app.command(cls=_Command, epilog="Example: coralline export glasses.yaml 49f69870 --to hf out/")
+def export(
+    project: StorePlace,
+    dataset: Annotated[str, typer.Argument(metavar="ID", help="The dataset: how its id begins.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="What is made: a folder, or a file for csv.")
+    ],
+    to: Annotated[
+        Format,
+        typer.Option(
+            metavar="FORM",
+            help="folder (images by split and label), hf (Hugging Face), coco, or csv (no images).",
+        ),
+    ],
+) -> None:
+    """Write a dataset for other tools, with creator, page and licence of every image."""
+    from coralline.datasets import find
+    from coralline.export import export as write
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    found = find(store, dataset)
+    with _work("export") as progress:
+        write(store, found, to, out, progress)
+    print(out)
+
+
+@app.command("import", cls=_Command, epilog="Example: coralline import glasses.yaml my-photos/")
+def import_(
+    project: ProjectFile,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder with a subfolder for each label, or a CSV file with the column image, "
+            "and label or boxes (x1,y1,x2,y2).",
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take images that you have into a project's store; the next run's dataset has them."""
+    from coralline.imports import import_into
+    from coralline.project import load_project
+    from coralline.runs import hold
+
+    loaded = load_project(project)
+    with _work("import") as progress, hold(loaded.open_store().uri):
+        done = import_into(loaded, project, source, progress)
+    print(done.model_dump_json(indent=1) if as_json else done)
+
+
+@app.command(
+    cls=_Command,
+    epilog='Example: coralline forget glasses.yaml https://a.org/1.jpg --why "she asked us to"',
+)
+def forget(
+    project: ProjectFile,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WHAT",
+            help="The URL of an image or of its page, or how an image's sha256 begins.",
+            show_default=False,
+        ),
+    ] = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with it.")] = None,
+    who: Annotated[str | None, typer.Option(metavar="NAME", help="Who wanted it.")] = None,
+    near_duplicates: Annotated[
+        bool, typer.Option("--near-duplicates", help="Take along what looks the same.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show it, and change nothing.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show what is forgotten.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take an image out of all datasets from the next run on, and never fetch it again."""
+    from coralline.project import load_project
+    from coralline.upkeep import forget as forgetting
+
+    loaded = load_project(project)
+    store = loaded.open_store()
+    if show:
+        notices = forgetting.notices(store)
+        as_data = [notice.model_dump(mode="json") for notice in notices]
+        print(json.dumps(as_data, indent=1) if as_json else forgetting.listed(notices))
+        return
+    if what is None or not (why or dry_run):
+        raise typer.BadParameter("WHAT and --why are needed, or --list")
+    meant = forgetting.find(store, what, loaded.curate.near_duplicate_distance)
+    done = forgetting.forget(
+        store, meant, why or "", who, near_duplicates=near_duplicates, dry_run=dry_run
+    )
+    print(done.model_dump_json(indent=1) if as_json else done)
+
+
+@app.command(cls=_Command, epilog="Example: coralline gc glasses.yaml --keep-last 10 --delete")
+def gc(
+    project: StorePlace,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it, too.")] = False,
+    keep_last: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Of each kind of dataset keep the newest N, and those behind a model; else all.",
+            show_default=False,
+        ),
+    ] = None,
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="Longer than any run takes: 90m, 24h, 7d.")
+    ] = "24h",
+    as_json: Json = False,
+) -> None:
+    """Show what no dataset and no crawl needs any more, and delete it with --delete."""
+    from coralline.project import open_store_of
+    from coralline.runs import hold
+    from coralline.upkeep.gc import GcReport, cutoff, delete_garbage, find_garbage
+
+    before = cutoff(older_than)
+    store = open_store_of(project)
+    with _work("gc") as progress, hold(store.uri) if delete else nullcontext():
+        found = find_garbage(store, before, progress, keep_last)
+        if delete:
+            report = delete_garbage(store, found, before, progress)
+        else:
+            report = GcReport.of(found.garbage, found.young, deleted=False)
+    print(report.model_dump_json(indent=1) if as_json else report)
+
+
+@app.command(cls=_Command, epilog="Example: coralline verify glasses.yaml")
+def verify(
+    project: StorePlace,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right what can be put right.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at presence and size, and read no shard.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that all of a store is there and is what was written."""
+    from coralline_core.errors import GateError
+
+    from coralline.project import open_store_of
+    from coralline.runs import hold
+    from coralline.upkeep.repair import repair as mend
+    from coralline.upkeep.verify import verify as look
+
+    store = open_store_of(project)
+    with _work("verify") as progress, hold(store.uri) if repair else nullcontext():
+        checked = look(store, progress, quick=quick)
+        report = mend(store, checked, progress) if repair else checked.report
+    print(report.model_dump_json(indent=1) if as_json else report)
+    if not report.well:
+        fix = None if repair else f"Put right what can be: coralline verify {project} --repair"
+        raise GateError("the store is damaged", where=store.uri, fix=fix)
+
+
+@contextmanager
+def _work(name: str) -> Iterator[Progress]:
+    """What a command does itself, shown on stderr while it lasts."""
+    from coralline_core.progress import Progress
+    from rich.console import Console
+
+    from coralline.view import view
+
+    try:
+        with view((name,), Console(stderr=True)) as show:
+            progress = Progress(name, show)
+            progress.start()
+            yield progress
+            progress.end()
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _print_wide(*parts: RenderableType) -> None:
+    """Print for people; where no terminal is, no line is broken for one's width."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(*parts, sep="\n", soft_wrap=True)
 
 
 def _run(project: Project, file: Path, runs: Path, *, as_json: bool) -> None:

@@ -43,13 +43,14 @@ labels:
 crawl:
   sources: [openverse, bing]
   max_per_query: 500
+  licences: [by, by-sa, cc0]
   contact: you@example.org
 """,
     "crawl.sources": """\
 crawl:
   sources:
     - google
-    - {type: openverse, licences: [by, cc0]}
+    - {type: openverse, page_size: 10}
 """,
     "curate": """\
 curate:

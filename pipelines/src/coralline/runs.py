@@ -86,7 +86,7 @@ def run_here(project: Project, project_text: str, runs: Path, show: Callable[[Ev
     arguments = project.arguments()
     _check_compilers(project)
     _check_latest(runs)
-    with _lock(arguments["store"]), _new_folder(runs) as (folder, lock):
+    with hold(arguments["store"]), _new_folder(runs) as (folder, lock):
         _clear(runs)
         _write(folder / "project.yaml", project_text)
         _write(folder / "arguments.json", json.dumps(arguments, indent=1) + "\n")
@@ -118,7 +118,7 @@ def _check_latest(runs: Path) -> None:
 
 
 @contextmanager
-def _lock(store: str) -> Iterator[None]:
+def hold(store: str) -> Iterator[None]:
     """Hold the store: two crawls into one at once would fetch everything twice.
 
     The operating system lets go of it when the process ends, however it ends. The lock is this

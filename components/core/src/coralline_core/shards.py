@@ -59,6 +59,7 @@ class ShardWriter:
         self._count = 0
         self._path: Path | None = None
         self._parquet: pq.ParquetWriter | None = None
+        self._failure: CorallineError | None = None
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add a row, a dict with the schema's columns; one that is left out is null."""
@@ -82,10 +83,11 @@ class ShardWriter:
         self._write_rows()
         if self._parquet is None or self._path is None:
             return None
-        self._parquet.close()
         path = self._path
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with self._temporary_file():
+            self._parquet.close()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         key = f"shards/{digest}.parquet"
         self._store.put(key, path)
         shard = Shard(key=key, rows=self._count, bytes=path.stat().st_size, sha256=digest)
@@ -111,16 +113,33 @@ class ShardWriter:
     def _write_rows(self) -> None:
         if not self._rows:
             return
-        if self._parquet is None:
-            descriptor, name = tempfile.mkstemp(suffix=".parquet")
-            os.close(descriptor)
-            self._path = Path(name)
-            self._parquet = pq.ParquetWriter(name, self._schema, **_FORMAT)
         table = pa.Table.from_pylist([dict(row) for row in self._rows], schema=self._schema)
-        self._parquet.write_table(table, row_group_size=table.num_rows)
+        with self._temporary_file():
+            if self._parquet is None:
+                descriptor, name = tempfile.mkstemp(suffix=".parquet")
+                os.close(descriptor)
+                self._path = Path(name)
+                self._parquet = pq.ParquetWriter(name, self._schema, **_FORMAT)
+            self._parquet.write_table(table, row_group_size=table.num_rows)
         self._written += self._row_bytes
         self._count += len(self._rows)
         self._rows, self._row_bytes = [], 0
+
+    @contextmanager
+    def _temporary_file(self) -> Iterator[None]:
+        """Says what failed, and the same again whenever the shard is tried again: it is broken."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            self._failure = CorallineError(
+                f"cannot write a temporary file: {why}",
+                where=tempfile.gettempdir(),
+                fix="Free some space there, or set TMPDIR, and run again; what is stored is kept.",
+            )
+            raise self._failure from error
 
     def _discard(self) -> None:
         if self._path is not None:
@@ -180,7 +199,7 @@ def open_shard(store: Store, shard: Shard) -> Iterator[pq.ParquetFile]:
     with store.open(shard.key) as file:
         try:
             yield pq.ParquetFile(file, page_checksum_verification=True)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             why = " ".join(str(error).split()).rstrip(". ")
             raise CorallineError(
                 f"the shard is not what was written: {why}",

@@ -38,6 +38,7 @@ _HOSTS_FAULT = ("connection", "rate-limited", "timeout")
 _BACKOFF = 0.5  # s before the first retry; doubled before each further one
 _TEXT_BYTES = 4 << 20  # of a page of results, or a robots.txt
 _DECODERS = 2
+_MAX_VALIDATOR = 256  # characters of an ETag
 
 
 class Image(NamedTuple):
@@ -47,6 +48,9 @@ class Image(NamedTuple):
     sha256: str
     picture: Picture
     fetched_at: datetime
+    etag: str | None = None
+    last_modified: str | None = None
+    """What the server said to tell it from a later one by."""
 
 
 class Fetcher:
@@ -91,14 +95,34 @@ class Fetcher:
     async def __aexit__(self, *error: object) -> None:
         await self._cleanup.aclose()
 
-    async def image(self, url: str) -> Image:
+    async def image(
+        self, url: str, etag: str | None = None, last_modified: str | None = None
+    ) -> Image | None:
         """The picture at a URL.
+
+        Args:
+            url: Where.
+            etag: What the server said of the picture that we have, to be sent another one only
+                (RFC 9110, 13.1).
+            last_modified: Likewise.
+
+        Returns:
+            The picture; None where the server says that it is still the one that we have.
 
         Raises:
             RejectedError: Why there is none that could be taken.
         """
-        settings = self._settings
-        return await self._persist(url, settings.max_bytes, self._inspect, settings.robots)
+        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        wanted = _Wanted(
+            self._settings.max_bytes,
+            self._settings.robots,
+            _Clock(self._settings.timeout),
+            {name: value for name, value in conditions.items() if value},
+        )
+        try:
+            return await self._persist(url, wanted, self._inspect)
+        except _NotModifiedError:
+            return None
 
     async def text(self, url: URL | str) -> str:
         """The text at a URL that is not an image's: an API's, a robots.txt.
@@ -106,7 +130,8 @@ class Fetcher:
         Raises:
             RejectedError: Why it could not be had.
         """
-        return await self._persist(url, _TEXT_BYTES, _decoded, robots=False)
+        wanted = _Wanted(_TEXT_BYTES, False, _Clock(self._settings.timeout), {})
+        return await self._persist(url, wanted, _decoded)
 
     async def file(self, path: Path) -> Image:
         """The picture in a file of this machine.
@@ -130,18 +155,13 @@ class Fetcher:
             return await asyncio.get_running_loop().run_in_executor(self._decoders, read)
 
     async def _persist(
-        self,
-        url: URL | str,
-        max_bytes: int,
-        then: Callable[[bytes], Awaitable[T]],
-        robots: bool,
+        self, url: URL | str, wanted: _Wanted, then: Callable[[_Body], Awaitable[T]]
     ) -> T:
         """Try again what may pass, each time a little later."""
-        clock = _Clock(self._settings.timeout)
         attempt = 0
         while True:
             try:
-                return await self._follow(url, max_bytes, then, robots, clock)
+                return await self._follow(url, wanted, then)
             except RejectedError as reject:
                 if reject.reason not in _RETRIED or attempt == self._settings.retries:
                     raise
@@ -149,32 +169,27 @@ class Fetcher:
             attempt += 1
 
     async def _follow(
-        self,
-        url: URL | str,
-        max_bytes: int,
-        then: Callable[[bytes], Awaitable[T]],
-        robots: bool,
-        clock: _Clock,
+        self, url: URL | str, wanted: _Wanted, then: Callable[[_Body], Awaitable[T]]
     ) -> T:
         here = _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
-            if robots:
+            if wanted.robots:
                 await self._robots.check(here)
             # What is done with the body counts as part of the turn, so that no more bodies are in
             # memory than there are slots.
             async with self._hosts.turn(here.host or ""), self._slots:
                 await self._room.wait()
-                answer = await self._answer(here, max_bytes, robots, clock)
-                if isinstance(answer, bytes):
+                answer = await self._answer(here, wanted)
+                if isinstance(answer, _Body):
                     return await then(answer)
             here = answer
         raise RejectedError("too-many-redirects")
 
-    async def _answer(self, url: URL, max_bytes: int, robots: bool, clock: _Clock) -> bytes | URL:
+    async def _answer(self, url: URL, wanted: _Wanted) -> _Body | URL:
         """One request, of which the host's record hears."""
         failure = None
         try:
-            return await self._exchange(url, max_bytes, robots, clock)
+            return await self._exchange(url, wanted)
         except RejectedError as reject:
             if reject.reason in _HOSTS_FAULT:
                 failure = reject.reason
@@ -182,21 +197,29 @@ class Fetcher:
         finally:
             self._hosts.heard(url.host or "", failure)
 
-    async def _exchange(self, url: URL, max_bytes: int, robots: bool, clock: _Clock) -> bytes | URL:
+    async def _exchange(self, url: URL, wanted: _Wanted) -> _Body | URL:
         """One request: the body, or where it redirects to."""
         started = time.monotonic()
         try:
             async with (
-                asyncio.timeout(clock.left),
-                self._session.get(url, allow_redirects=False) as response,
+                asyncio.timeout(wanted.clock.left),
+                self._session.get(
+                    url, allow_redirects=False, headers=wanted.conditions
+                ) as response,
             ):
                 if response.status in _REDIRECTS and "Location" in response.headers:
                     return _parsed(response.headers["Location"], url)
+                if response.status == 304 and wanted.conditions:
+                    raise _NotModifiedError
                 self._check_status(url, response)
-                if robots:
+                if wanted.robots:
                     values = response.headers.getall("X-Robots-Tag", [])
                     check_header(values, self._settings.user_agent)
-                return await _read(response, max_bytes)
+                return _Body(
+                    await _read(response, wanted.max_bytes),
+                    _sendable(response.headers.get("ETag")),
+                    _sendable(response.headers.get("Last-Modified")),
+                )
         except TimeoutError:
             raise RejectedError("timeout") from None
         except aiohttp.InvalidURL:
@@ -207,7 +230,7 @@ class Fetcher:
         except ValueError:  # a host that no resolver takes, a login that no header can hold
             raise RejectedError("bad-url") from None
         finally:
-            clock.left -= time.monotonic() - started
+            wanted.clock.left -= time.monotonic() - started
 
     def _check_status(self, url: URL, response: aiohttp.ClientResponse) -> None:
         match response.status:
@@ -225,8 +248,10 @@ class Fetcher:
             case _:
                 raise RejectedError("http-error")
 
-    async def _inspect(self, data: bytes) -> Image:
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._checked, data)
+    async def _inspect(self, body: _Body) -> Image:
+        loop = asyncio.get_running_loop()
+        image = await loop.run_in_executor(self._decoders, self._checked, body.data)
+        return image._replace(etag=body.etag, last_modified=body.last_modified)
 
     def _checked(self, data: bytes) -> Image:
         picture = inspect_image(data, self._settings.max_pixels, self._settings.min_side)
@@ -238,6 +263,27 @@ class _Clock:
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
+
+
+class _Wanted(NamedTuple):
+    """What a request is to bring, and under which conditions."""
+
+    max_bytes: int
+    robots: bool
+    clock: _Clock
+    conditions: dict[str, str]
+
+
+class _Body(NamedTuple):
+    """What a server sent."""
+
+    data: bytes
+    etag: str | None
+    last_modified: str | None
+
+
+class _NotModifiedError(Exception):
+    """The server still has what we have."""
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -253,8 +299,14 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-async def _decoded(data: bytes) -> str:
-    return data.decode("utf-8-sig", "replace")  # a robots.txt may begin with a mark
+async def _decoded(body: _Body) -> str:
+    return body.data.decode("utf-8-sig", "replace")  # a robots.txt may begin with a mark
+
+
+def _sendable(value: str | None) -> str | None:
+    """A header's value, if it is one that can be sent back."""
+    fine = value and len(value) <= _MAX_VALIDATOR and value.isascii() and value.isprintable()
+    return value if fine else None
 
 
 def _parsed(url: URL | str, base: URL | None = None) -> URL:

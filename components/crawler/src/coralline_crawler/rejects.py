@@ -6,7 +6,9 @@ Reason = Literal[
     "bad-scheme",
     "bad-url",
     "connection",
+    "forgotten",
     "http-error",
+    "licence",
     "missing-file",
     "noai",
     "not-an-image",
@@ -29,6 +31,7 @@ FINAL: frozenset[str] = frozenset(
     (
         "bad-scheme",
         "bad-url",
+        "forgotten",
         "noai",
         "not-an-image",
         "not-found",
@@ -40,6 +43,22 @@ FINAL: frozenset[str] = frozenset(
 
 LIMITS: frozenset[str] = frozenset(("too-large", "too-many-pixels", "too-small"))
 """What another try would change only under other limits."""
+
+PASSING: frozenset[str] = frozenset(
+    (
+        "connection",
+        "http-error",
+        "missing-file",
+        "private-address",
+        "rate-limited",
+        "refused",
+        "robots",
+        "robots-unavailable",
+        "server-error",
+        "timeout",
+    )
+)
+"""What another try may change. The rest, `licence`, changes with the project."""
 
 
 class RejectedError(Exception):

@@ -17,6 +17,7 @@ def _no_path(name: str) -> str:
 
 LabelName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_no_path)]
 Query = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Licence = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
 class Label(Settings):
@@ -39,8 +40,6 @@ class OpenverseSource(Settings):
     """Where the API is; it answers as https://api.openverse.org/v1/ does."""
     page_size: int = Field(default=20, ge=1, le=20)
     """Results a page; Openverse gives at most 20 without an account."""
-    licences: tuple[str, ...] = ()
-    """Only works under one of these licences, such as `by` or `cc0`; any by default."""
 
 
 class GoogleSource(Settings):
@@ -68,6 +67,8 @@ class UrlsSource(Settings):
     path: Path
     """A file with the header `label,url`, and where you have them `page_url`, `creator`,
     `licence` and `group`; a relative path is relative to the project file."""
+    licence: Licence | None = None
+    """The licence of the lines that name none."""
 
     @field_validator("path")
     @classmethod
@@ -86,6 +87,8 @@ class DirectorySource(Settings):
     """The source's name."""
     path: Path
     """The folder; a relative path is relative to the project file."""
+    licence: Licence | None = None
+    """The licence of these pictures, such as `own` where you took them yourself."""
 
     @field_validator("path")
     @classmethod
@@ -130,10 +133,24 @@ class CrawlOptions(Settings):
     """Where to look: `openverse`, `google`, `bing`, or mappings with a `type`."""
 
     max_per_query: int = Field(default=240, ge=1, le=100_000)
-    """Most results that a source is asked for, a query."""
+    """Most results that a source is asked for, a query and a crawl. The next crawl goes on from
+    there, and begins again with the first result when there are no more."""
 
     min_per_label: int = Field(default=20, ge=1)
     """With fewer images of a label than this, the step fails, and keeps what it has."""
+
+    max_total: int | None = Field(default=None, ge=1)
+    """Most images of a label in the dataset; the best are taken: those with the longest shorter
+    side (more than 1024 px is no better), of these the sharpest, of these what the search named
+    first. A label with twice as many is not searched for more."""
+
+    licences: tuple[Licence, ...] = ()
+    """Only images under one of these licences, such as `by`, `by-sa` or `cc0`, whatever their
+    version; any by default, and those whose licence is not known."""
+
+    refetch_after_days: float | None = Field(default=90, gt=0)
+    """After so many days an image's URL is asked whether it is still the same, a thousand of them
+    a crawl at most; null: never."""
 
     contact: str | None = Field(default=None, pattern=r"^[!-'*-~]+$")
     """An address of yours, e-mail or URL, said to every site that is asked. They like to know."""

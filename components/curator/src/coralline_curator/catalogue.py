@@ -98,7 +98,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, store: Store, distance: int, progress: Progress) -> Self:
-        """The store's, as far as it fits; else an empty one.
+        """The store's, if it fits and its selection is there; else an empty one.
 
         Args:
             store: Where it is.
@@ -125,7 +125,8 @@ class Catalogue:
         except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
             progress.warn(f"{KEY} cannot be read, everything is compared anew: {error}")
             return cls()
-        return catalogue
+        there = frozenset(store.list("shards/"))
+        return catalogue if all(part.key in there for part in catalogue.selection) else cls()
 
     def save(self, store: Store, distance: int) -> None:
         """Put it into the store, in place of the one before."""

@@ -47,11 +47,11 @@ def batches(
     """
     import tensorflow as tf
 
-    shards = [crops.model_copy(update={"shards": (shard,)}) for shard in crops.shards]
+    reader, shards = crops.reader(store), [shard.key for shard in crops.shards]
     index = {label: at for at, label in enumerate(crops.labels)}
 
     def read(shard: int) -> Iterator[tuple[bytes, int]]:
-        for row in shards[shard].iter_rows(store, ["image", "label"], split):
+        for row in reader.iter_rows(["image", "label"], split, [shards[shard]]):
             yield row["image"]["bytes"], index[row["label"]]
 
     def read_shard(shard: Any) -> Any:

@@ -19,14 +19,16 @@ class Bing:
     """See `search_engine.SearchEngine`."""
 
     name = "bing"
+    page_size = 20
 
     def __init__(self, user_agent: str) -> None:
         self.session = new_session(user_agent)
 
-    def page_urls(self, query: str, limit: int) -> Iterator[str]:
+    def page_urls(self, query: str, offset: int, limit: int) -> Iterator[str]:
         """See `SearchEngine`."""
         # The feeder puts the query into the URL as it is: `&` and `#` would cut it.
-        return fed(BingFeeder, self.session, keyword=quote_plus(query), max_num=limit)
+        keyword = quote_plus(query)
+        return fed(BingFeeder, self.session, keyword=keyword, offset=offset, max_num=limit)
 
     def read(self, page: str) -> Iterator[tuple[str, str | None]]:
         """See `SearchEngine`: every result has a link with a JSON object in its attribute `m`."""

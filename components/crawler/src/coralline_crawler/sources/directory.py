@@ -9,17 +9,18 @@ from coralline_core.errors import CorallineError
 from coralline_crawler.candidate import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-async def list_folder(path: Path, label: str) -> AsyncIterator[Candidate]:
+def list_folder(path: Path, label: str, licence: str | None = None) -> Iterator[Candidate]:
     """The files of a label, by name.
 
     Args:
         path: A folder with one subfolder for each label, in which files may lie at any depth.
             Files of one folder within the label's are a group.
         label: Whose files.
+        licence: Of all of them, if it is known.
 
     Raises:
         CorallineError: There is no such folder.
@@ -35,6 +36,7 @@ async def list_folder(path: Path, label: str) -> AsyncIterator[Candidate]:
                 label=label,
                 query="",
                 source="directory",
+                licence=licence,
                 # A folder within the label's is a person, a place, a film: it stays together.
                 group=inside[0] if inside else None,
                 path=file,

@@ -25,13 +25,14 @@ class Google:
     """See `search_engine.SearchEngine`."""
 
     name = "google"
+    page_size = 100
 
     def __init__(self, user_agent: str) -> None:
         self.session = new_session(user_agent)
 
-    def page_urls(self, query: str, limit: int) -> Iterator[str]:
+    def page_urls(self, query: str, offset: int, limit: int) -> Iterator[str]:
         """See `SearchEngine`."""
-        return fed(GoogleFeeder, self.session, keyword=query, max_num=limit)
+        return fed(GoogleFeeder, self.session, keyword=query, offset=offset, max_num=limit)
 
     def read(self, page: str) -> Iterator[tuple[str, str | None]]:
         """See `SearchEngine`."""

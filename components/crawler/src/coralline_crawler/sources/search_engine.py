@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coralline_core.errors import CorallineError
 from icrawler.utils import ProxyPool, Session
 
-from coralline_crawler.candidate import Candidate
+from coralline_crawler.candidate import Candidate, Results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,42 +26,48 @@ class SearchEngine(Protocol):
     """One engine."""
 
     name: str
+    page_size: int
+    """How many results lie between the beginnings of two pages."""
     session: Any
     """A `requests.Session`, by which pages are asked for."""
 
-    def page_urls(self, query: str, limit: int) -> Iterator[str]:
-        """The addresses of the result pages, for about `limit` results."""
+    def page_urls(self, query: str, offset: int, limit: int) -> Iterator[str]:
+        """The addresses of the result pages, for about `limit` results after the first `offset`."""
 
     def read(self, page: str) -> Iterator[tuple[str, str | None]]:
         """The pictures on a result page: each one's URL, and that of the page that it is on."""
 
 
 async def search_pages(
-    engine: SearchEngine, label: str, query: str, limit: int
-) -> AsyncIterator[Candidate]:
+    engine: SearchEngine, label: str, query: str, offset: int, limit: int
+) -> AsyncIterator[Results]:
     """Pictures that a query finds, page after page until one brings nothing new.
 
     Args:
         engine: What is asked.
         label: Whose query it is.
         query: The query.
+        offset: How many results to leave out.
         limit: Most pictures.
 
     Raises:
         CorallineError: The engine cannot be reached, or refuses.
     """
     seen: set[str] = set()
-    for address in engine.page_urls(query, limit):
+    for number, address in enumerate(engine.page_urls(query, offset, limit)):
+        start = offset + number * engine.page_size
         page = await asyncio.to_thread(_get, engine, query, address)
-        found = ((_clean(url), _clean(page_url)) for url, page_url in engine.read(page))
-        new = {url: page_url for url, page_url in found if url and url not in seen}
-        if not new:
+        new: dict[str, Candidate] = {}
+        for rank, (found, page_found) in enumerate(engine.read(page), start):
+            url, page_url = _clean(found), _clean(page_found)
+            if url and url not in seen:
+                new[url] = Candidate(url, label, query, engine.name, page_url, rank=rank)
+        taken = list(islice(new.values(), limit - len(seen)))
+        seen |= {candidate.url for candidate in taken}
+        left = list(new.values())[len(taken) :]
+        yield Results(taken, left[0].rank if left else start + engine.page_size, not new)
+        if not new or len(seen) == limit:
             return
-        for url, page_url in new.items():
-            if len(seen) == limit:
-                return
-            seen.add(url)
-            yield Candidate(url, label, query, engine.name, page_url)
 
 
 def _clean(url: str | None) -> str | None:
@@ -80,7 +87,7 @@ def fed(feeder_class: Any, session: Any, **arguments: object) -> Iterator[str]:
     """The addresses that a feeder of icrawler's makes."""
     feeder = feeder_class(1, None, session)
     feeder.out_queue = queue.SimpleQueue()  # its own is bounded, and nobody empties it meanwhile
-    feeder.feed(offset=0, **arguments)
+    feeder.feed(**arguments)
     while not feeder.out_queue.empty():
         yield feeder.out_queue.get()
 

@@ -10,14 +10,16 @@ from coralline_core.errors import CorallineError
 from coralline_crawler.candidate import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 _REQUIRED = ("label", "url")
 _OPTIONAL = ("page_url", "creator", "licence", "group")
 
 
-async def list_urls(path: Path, label: str, labels: Collection[str]) -> AsyncIterator[Candidate]:
+def list_urls(
+    path: Path, label: str, labels: Collection[str], licence: str | None = None
+) -> Iterator[Candidate]:
     """The lines of a label, in the file's order.
 
     Args:
@@ -25,6 +27,7 @@ async def list_urls(path: Path, label: str, labels: Collection[str]) -> AsyncIte
             `creator`, `licence` and `group`; UTF-8.
         label: Whose lines.
         labels: All that there are.
+        licence: Of the lines that name none, if it is known.
 
     Raises:
         CorallineError: The file cannot be read, or a line is wrong; it is named.
@@ -36,7 +39,7 @@ async def list_urls(path: Path, label: str, labels: Collection[str]) -> AsyncIte
             for line in lines:
                 found = _candidate(line, f"{path}, line {lines.line_num}", labels)
                 if found.label == label:
-                    yield found
+                    yield found._replace(licence=found.licence or licence)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorallineError(f"the list cannot be read: {error}", where=str(path)) from error
 

@@ -1,0 +1,291 @@
+"""What nobody needs any more: found, and deleted if that is wanted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import pyarrow.parquet as pq
+from coralline_core.errors import CorallineError
+from coralline_core.reports import Report
+from rich.filesize import decimal
+
+from coralline.upkeep.inventory import (
+    CROPS,
+    DATASETS,
+    MODELS,
+    READERS,
+    SHARDS,
+    UNREADABLE,
+    Inventory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from coralline_core.progress import Progress
+    from coralline_core.store import Stat, Store
+
+_SKEW = timedelta(hours=1)  # by which this machine's clock and the store's may differ
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SHARD = re.compile(r"shards/[0-9a-f]{64}\.parquet")
+_KINDS = (
+    "manifests",
+    "records of crops",
+    "images",
+    "crops",
+    "selections",
+    "unreadable shards",
+    "unfinished models",
+)
+
+
+class Garbage(NamedTuple):
+    """An object that may go."""
+
+    kind: str
+    key: str
+    bytes: int
+
+
+class Found(NamedTuple):
+    """What may go, in the order in which it is deleted, and what was found with it."""
+
+    garbage: tuple[Garbage, ...]
+    young: int
+    """Objects that nothing names, and that stay: whoever wrote them may be about to name them."""
+    inventory: Inventory
+
+
+class Heap(Report):
+    """Garbage of one kind."""
+
+    objects: int
+    bytes: int
+
+
+class GcReport(Report):
+    """What there was to delete."""
+
+    deleted: bool
+    """Whether it is gone; else nothing was touched."""
+    garbage: dict[str, Heap]
+    """By kind."""
+    young: int
+    """Objects that nothing names and that stay, because they are not old enough."""
+    swept: int
+    """Unfinished writes that were removed."""
+
+    @classmethod
+    def of(cls, garbage: Iterable[Garbage], young: int, *, deleted: bool, swept: int = 0) -> Self:
+        """The report on some garbage."""
+        objects: Counter[str] = Counter()
+        size: Counter[str] = Counter()
+        for one in garbage:
+            objects[one.kind] += 1
+            size[one.kind] += one.bytes
+        heaps = {kind: Heap(objects=objects[kind], bytes=size[kind]) for kind in _KINDS}
+        there = {kind: heap for kind, heap in heaps.items() if heap.objects}
+        return cls(deleted=deleted, garbage=there, young=young, swept=swept)
+
+    def __str__(self) -> str:
+        heaps = dict(self.garbage)
+        if len(heaps) > 1:
+            objects = sum(heap.objects for heap in heaps.values())
+            heaps["together"] = Heap(objects=objects, bytes=sum(h.bytes for h in heaps.values()))
+        lines = [f"{kind:<18}{h.objects:>9,}{decimal(h.bytes):>12}" for kind, h in heaps.items()]
+        if self.swept:
+            lines.append(f"{'unfinished writes':<18}{self.swept:>9,}")
+        if not lines:
+            lines.append("there is nothing to delete")
+        elif not self.deleted:
+            lines.append("nothing was deleted; to delete it: --delete")
+        if self.young:
+            some = "1 object is" if self.young == 1 else f"{self.young:,} objects are"
+            lines.append(f"{some} not named by anything, and not old enough to go")
+        return "\n".join(lines)
+
+
+def cutoff(older_than: str) -> datetime:
+    """The time before which garbage must have been written.
+
+    Args:
+        older_than: Such as `24h`, `90m` or `7d`. An hour is added, for clocks that differ.
+
+    Raises:
+        CorallineError: It is no span of time.
+    """
+    match = re.fullmatch(r"(\d{1,6})([smhd])", older_than.strip())
+    if match is None:
+        fix = "Write a number and s, m, h or d: 24h."
+        raise CorallineError("not a span of time", where=f"--older-than {older_than}", fix=fix)
+    span = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return datetime.now(UTC) - span - _SKEW
+
+
+def find_garbage(
+    store: Store, before: datetime, progress: Progress, keep_last: int | None = None
+) -> Found:
+    """Find the shards that no kept manifest and no crawl's record names, and other leftovers.
+
+    What is younger than `before` is no garbage: a run writes shards first, and what names them
+    afterwards. With `keep_last`, older manifests are garbage, too, but for those that the champion
+    or any version of the model was made from.
+
+    Args:
+        store: Where.
+        before: See `cutoff`.
+        progress: Hears how many objects have been looked at.
+        keep_last: How many manifests of each kind to keep at least; None keeps all.
+
+    Raises:
+        CorallineError: Something there cannot be read, so that what it needs is not known.
+    """
+    shards = [key for key in store.list(SHARDS) if _SHARD.fullmatch(key)]  # before what names them
+    inventory = Inventory.take(store, progress)
+    _require_readable(store, inventory)
+    with ThreadPoolExecutor(READERS, "look") as pool:
+
+        def old(keys: Iterable[str]) -> dict[str, int]:
+            """The bytes of those objects that are old enough."""
+            keys = list(keys)
+            stats = progress.track(pool.map(store.stat, keys), len(keys), "objects")
+            pairs = zip(keys, stats, strict=True)
+            return {key: stat.bytes for key, stat in pairs if stat and stat.modified < before}
+
+        manifests = dict.fromkeys(inventory.datasets)
+        if keep_last is not None:
+            keys = list(inventory.datasets)
+            stats = dict(zip(keys, pool.map(store.stat, keys), strict=True))
+            manifests = _kept(inventory, stats, before, keep_last)
+        gone = old(key for key in inventory.datasets if key not in manifests)
+        left = {key: one for key, one in inventory.datasets.items() if key not in gone}
+        named = _needed(Inventory(left, inventory.crawls, quarantined=inventory.quarantined))
+        unnamed = [key for key in shards if key not in named]
+        loose = old(unnamed)
+        there = set(shards).difference(loose)
+        crops = old(
+            key
+            for key, cut in inventory.crops.items()
+            if any(shard.key not in there for shard in cut)
+        )
+        kinds = pool.map(lambda key: _kind(store, key), loose)
+        models = _unfinished_models(store, inventory, before)
+        garbage = (
+            *(Garbage("manifests", *one) for one in gone.items()),
+            *(Garbage("records of crops", *one) for one in crops.items()),
+            *(Garbage(kind, *one) for kind, one in zip(kinds, loose.items(), strict=True)),
+            *(Garbage("unfinished models", *one) for one in models),
+        )
+    return Found(garbage, len(unnamed) - len(loose), inventory)
+
+
+def delete_garbage(store: Store, found: Found, before: datetime, progress: Progress) -> GcReport:
+    """Delete what was found, unless it has been named or written anew meanwhile.
+
+    What names shards goes first: whenever the process dies, what is left is whole, and the next
+    time finds the rest. Then is read what has been written since the garbage was found, so that
+    nothing goes which that names.
+
+    Args:
+        store: Where.
+        found: By `find_garbage`.
+        before: As it was found with.
+        progress: Hears how many objects are deleted.
+
+    Raises:
+        CorallineError: Something that was written meanwhile cannot be read.
+    """
+    names = [one for one in found.garbage if one.key.startswith((DATASETS, CROPS))]
+    deleted = list(_delete(store, names, before, progress))
+    again = Inventory.take(store, progress, found.inventory)
+    _require_readable(store, again)
+    named = _needed(again)
+    complete = tuple(f"{MODELS}{name}/" for name, one in again.versions.items() if one.complete)
+    others = [
+        one
+        for one in found.garbage[len(names) :]
+        if one.key not in named and not one.key.startswith(complete)
+    ]
+    deleted += _delete(store, others, before, progress)
+    return GcReport.of(deleted, found.young, deleted=True, swept=store.sweep(before))
+
+
+def _delete(
+    store: Store, garbage: Sequence[Garbage], before: datetime, progress: Progress
+) -> Iterator[Garbage]:
+    """Delete objects, but for those that have been written anew, and give out which."""
+    for one in progress.track(garbage, len(garbage), "deleted"):
+        stat = store.stat(one.key)
+        if stat is not None and stat.modified < before:
+            store.delete(one.key)
+            yield one
+
+
+def _needed(inventory: Inventory) -> set[str]:
+    """The shards that must stay, those of manifests in quarantine too: they may come back."""
+    aside = inventory.quarantined.values()
+    return {
+        *inventory.named(),
+        *(shard.key for one in aside for shard in (*one.shards, *one.selection)),
+    }
+
+
+def _kept(
+    inventory: Inventory, stats: dict[str, Stat | None], before: datetime, keep_last: int
+) -> dict[str, None]:
+    """The manifests that stay: the newest, those of models, and what they were all made from."""
+    by_kind: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    kept: dict[str, None] = {}
+    for key, stat in stats.items():
+        if stat is None or stat.modified >= before:
+            kept[key] = None
+        if stat is not None:
+            by_kind[inventory.datasets[key].kind].append((stat.modified, key))
+    for ages in by_kind.values():
+        kept |= dict.fromkeys(key for _, key in sorted(ages, reverse=True)[:keep_last])
+    models = [version.dataset for version in inventory.versions.values()]
+    models += [inventory.champion.dataset] if inventory.champion else []
+    kept |= dict.fromkeys(f"{DATASETS}{dataset}.json" for dataset in models if dataset)
+    waiting = list(kept)
+    while waiting:
+        dataset = inventory.datasets.get(waiting.pop())
+        parents = [f"{DATASETS}{parent}.json" for parent in (dataset.parents if dataset else ())]
+        waiting += [key for key in parents if key not in kept]
+        kept |= dict.fromkeys(parents)
+    return kept
+
+
+def _unfinished_models(
+    store: Store, inventory: Inventory, before: datetime
+) -> Iterator[tuple[str, int]]:
+    """The files of versions that nobody is publishing any more, with their bytes."""
+    for version in inventory.versions.values():
+        if not version.complete:
+            stats = [(key, store.stat(key)) for key in version.files]
+            if all(stat is None or stat.modified < before for _, stat in stats):
+                yield from ((key, stat.bytes) for key, stat in stats if stat is not None)
+
+
+def _kind(store: Store, key: str) -> str:
+    """What a shard that nothing names holds."""
+    try:
+        with store.open(key) as file:
+            names = pq.read_schema(file).names
+    except UNREADABLE:
+        return "unreadable shards"
+    return "crops" if "crop_index" in names else "images" if "image" in names else "selections"
+
+
+def _require_readable(store: Store, inventory: Inventory) -> None:
+    for key, why in inventory.unreadable.items():
+        others = len(inventory.unreadable) - 1
+        raise CorallineError(
+            f"{why}; so what it needs is not known, and nothing is deleted"
+            + (f" ({others} more are not readable)" if others else ""),
+            where=f"{store.uri}/{key}",
+            fix="See what is wrong, and put it right: coralline verify.",
+        )

@@ -1,0 +1,287 @@
+"""Whether all that a store names is there, and is what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from coralline_core import corrections, forgotten
+from coralline_core.corrections import Correction
+from coralline_core.forgotten import Notice
+from coralline_core.reports import Report
+from coralline_crawler import record
+from coralline_curator.splits import SplitRecord
+from coralline_publisher import champion
+from coralline_publisher.folder import CHECKSUMS
+from pydantic import Field
+from rich.filesize import decimal
+
+from coralline.upkeep.inventory import (
+    CROPS,
+    DATASETS,
+    MODELS,
+    READERS,
+    SPLITS,
+    Inventory,
+    objects,
+    reason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from coralline_core.progress import Progress
+    from coralline_core.shards import Shard
+    from coralline_core.store import Store
+
+_BLOCK = 1 << 20
+_RECORDS: dict[str, type[Report]] = {
+    SPLITS: SplitRecord,
+    corrections.FOLDER: Correction,
+    forgotten.FOLDER: Notice,
+}
+_MADE_AGAIN = "the next run makes it again"
+_FIXES = {
+    DATASETS: _MADE_AGAIN,
+    CROPS: _MADE_AGAIN,
+    record.FOLDER: "restore it; without it, what it tells of is fetched again",
+    SPLITS: "restore it; without it, no run can tell which images were in test",
+    corrections.FOLDER: "restore it; without it, what people said there is forgotten",
+    forgotten.FOLDER: "restore it; without it, what was to be forgotten may come back",
+    MODELS: "restore it, from the run's folder or from a copy of the store",
+    champion.KEY: "restore it, or delete it to begin with a first model",
+}
+
+
+class Damage(Report):
+    """An object that is not what was written."""
+
+    key: str
+    what: str
+    """What is wrong with it."""
+    images: dict[str, int] = Field(default_factory=dict)
+    """By label, crawled images that are in it."""
+    rows: int = 0
+    """Of a shard with anything else: its rows."""
+    datasets: tuple[str, ...] = ()
+    """Ids of the manifests that cannot be read without it, each with its kind."""
+    mended: bool = False
+    then: str
+    """What was done about it, or what there is to do."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.key}: {self.what}"]
+        if self.images:
+            images = counted(sum(self.images.values()), "image")
+            lines.append(f"  takes along {images}: {each_label(self.images)}")
+        elif self.rows:
+            lines.append(f"  takes along {counted(self.rows, 'row')}")
+        if self.datasets:
+            lines.append(f"  breaks {', '.join(self.datasets)}")
+        return "\n".join([*lines, f"  {'done' if self.mended else 'to do'}: {self.then}"])
+
+
+class VerifyReport(Report):
+    """What was looked at, and what is wrong."""
+
+    objects: int
+    bytes: int
+    """Read for their checksums; 0 where only sizes were looked at."""
+    damages: tuple[Damage, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether the store is whole, be it that it was mended."""
+        return all(damage.mended for damage in self.damages)
+
+    def __str__(self) -> str:
+        looked = f"{counted(self.objects, 'object')} looked at, {decimal(self.bytes)} of them read"
+        damages = "\n".join(map(str, self.damages)) or "all is well"
+        return f"{looked}\n{damages}"
+
+
+class Checked(NamedTuple):
+    """All that was found out about a store."""
+
+    report: VerifyReport
+    inventory: Inventory
+    lost: frozenset[str]
+    """Keys of the shards that are missing or are not what was written."""
+
+
+def verify(store: Store, progress: Progress, *, quick: bool = False) -> Checked:
+    """Look at everything in a store that anything depends on. Changes nothing.
+
+    Args:
+        store: Which.
+        progress: Hears how much has been looked at.
+        quick: Look whether objects are there and have their size, but do not read them.
+
+    Raises:
+        CorallineError: The store cannot be reached.
+    """
+    inventory = Inventory.take(store, progress)
+    damages = [
+        Damage(key=key, what=why, then=_fix(key)) for key, why in inventory.unreadable.items()
+    ]
+    small = [*inventory.datasets, *inventory.crawls, *inventory.crops, *inventory.unreadable]
+    for folder, kind in _RECORDS.items():
+        keys = list(store.list(folder))
+        small += keys
+        damages += _unparsable(store, keys, kind)
+        if folder == SPLITS:
+            damages += _gaps(keys)
+    shards = {shard.key: shard for cut in inventory.crops.values() for shard in cut}
+    shards |= inventory.named()
+    sums, broken = _checksums(store, inventory)
+    damages += broken
+    expected = {
+        **{key: (PurePosixPath(key).stem, shard.bytes) for key, shard in shards.items()},
+        **{key: (digest, None) for key, digest in sums.items()},
+    }
+    read, wrong = _look_at(store, expected, progress, quick=quick)
+    damages += [
+        _shard_damage(inventory, shards[key], why)
+        if key in shards
+        else Damage(key=key, what=why, then=_fix(key))
+        for key, why in sorted(wrong.items())
+    ]
+    report = VerifyReport(objects=len(small) + len(expected), bytes=read, damages=tuple(damages))
+    return Checked(report, inventory, frozenset(wrong.keys() & shards.keys()))
+
+
+def is_well(store: Store, key: str, sha256: str) -> bool:
+    """Whether there is an object, with this sha256."""
+    try:
+        return store.stat(key) is not None and _digest_of(store, key) == sha256
+    except OSError:
+        return False
+
+
+def _digest_of(store: Store, key: str) -> str:
+    """The sha256 of an object, of which a megabyte at a time is in memory.
+
+    Raises:
+        OSError: It cannot be read to its end.
+    """
+    digest = hashlib.sha256()
+    with store.open(key) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def each_label(images: Mapping[str, int]) -> str:
+    """`2 cat, 1 dog`."""
+    return ", ".join(f"{count:,} {label}" for label, count in sorted(images.items()) if count)
+
+
+def _look_at(
+    store: Store, expected: dict[str, tuple[str, int | None]], progress: Progress, *, quick: bool
+) -> tuple[int, dict[str, str]]:
+    """Hold objects against their checksums and sizes.
+
+    Returns:
+        How many bytes were read, and what is wrong, by key.
+    """
+
+    def look(key: str) -> tuple[str, int, str | None]:
+        digest, size = expected[key]
+        stat = store.stat(key)
+        if stat is None:
+            return key, 0, "is missing"
+        if size is not None and stat.bytes != size:
+            return key, 0, f"has {stat.bytes:,} bytes, and {size:,} were written"
+        if quick:
+            return key, 0, None
+        try:
+            found = _digest_of(store, key)
+        except OSError as error:
+            return key, 0, f"cannot be read: {error.strerror or error}"
+        wrong = None if found == digest else f"is not what was written: its sha256 is {found}"
+        return key, stat.bytes, wrong
+
+    read, wrong = 0, {}
+    with ThreadPoolExecutor(READERS, "verify") as pool:
+        coming = as_completed([pool.submit(look, key) for key in expected])
+        for future in progress.track(coming, len(expected), "objects"):
+            key, size, why = future.result()
+            read += size
+            if why:
+                wrong[key] = why
+    return read, wrong
+
+
+def _shard_damage(inventory: Inventory, shard: Shard, what: str) -> Damage:
+    live = inventory.live()
+    images: Counter[str] = Counter()
+    for crawled in inventory.crawls.values():
+        if shard.key in live and any(one.key == shard.key for one in crawled.shards):
+            images += crawled.kept
+    broken = [
+        f"{dataset.kind} {PurePosixPath(key).stem}"
+        for key, dataset in inventory.datasets.items()
+        if any(one.key == shard.key for one in (*dataset.shards, *dataset.selection))
+    ]
+    return Damage(
+        key=shard.key,
+        what=what,
+        images=images,
+        rows=0 if images else shard.rows,
+        datasets=tuple(broken),
+        then="restore it, or let `coralline verify --repair` save what can be saved",
+    )
+
+
+def _unparsable(store: Store, keys: Iterable[str], kind: type[Report]) -> Iterator[Damage]:
+    for key, data in objects(store, keys):
+        try:
+            if data is not None:
+                kind.model_validate_json(data)
+        except ValueError as error:
+            yield Damage(key=key, what=reason(error), then=_fix(key))
+
+
+def _gaps(keys: list[str]) -> Iterator[Damage]:
+    """Splits are numbered: one that is missing is known by its number."""
+    numbers = {int(stem) for key in keys if (stem := PurePosixPath(key).stem).isdigit()}
+    for number in sorted(set(range(max(numbers, default=0))) - numbers):
+        key = f"{SPLITS}{number:08}.json"
+        yield Damage(key=key, what="is missing", then=_fix(key))
+
+
+def _checksums(store: Store, inventory: Inventory) -> tuple[dict[str, str], list[Damage]]:
+    """The sha256 that every file of every version should have, and what is wrong with these."""
+    sums: dict[str, str] = {}
+    damages = []
+    for name, version in inventory.versions.items():
+        key = f"{MODELS}{name}/{CHECKSUMS}"
+        stored = store.get(key) if version.complete else None
+        if stored is None:
+            continue
+        digest = hashlib.sha256(stored.data).hexdigest()
+        if not digest.startswith(name):
+            what = f"is not what was written: its sha256 is {digest}, and should begin with {name}"
+            damages.append(Damage(key=key, what=what, then=_fix(key)))
+            continue
+        for line in stored.data.decode().splitlines():
+            digest, _, file = line.partition("  ")
+            sums[f"{MODELS}{name}/{file}"] = digest
+    if inventory.champion is not None:
+        named = inventory.versions.get(inventory.champion.version)
+        if named is None or not named.complete:
+            what = f"names version {inventory.champion.version}, which is not complete"
+            damages.append(Damage(key=champion.KEY, what=what, then=_fix(champion.KEY)))
+    return sums, damages
+
+
+def _fix(key: str) -> str:
+    return next(fix for start, fix in _FIXES.items() if key.startswith(start))

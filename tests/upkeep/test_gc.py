@@ -1,0 +1,396 @@
+"""What `coralline gc` deletes, and what it must not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+from coralline.runs import hold
+from coralline.upkeep.gc import GcReport, cutoff, delete_garbage, find_garbage
+from coralline.upkeep.repair import repair
+from coralline.upkeep.verify import verify
+from coralline_core import rows
+from coralline_core.dataset import ShardWriter
+from coralline_core.errors import CorallineError
+from coralline_core.forgotten import Notice
+from coralline_core.journal import append
+from coralline_core.progress import Progress
+from coralline_core.store import FileStore
+from coralline_cropper.crop import crop
+from coralline_cropper.settings import CropSettings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+SILENT = Progress.silent()
+
+
+def later():
+    """A time before which everything that is there now was written."""
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def collect(keeper, before=None, **options):
+    """Delete the garbage: its report, and the keys that have gone."""
+    before = before or later()
+    there = set(keeper.store.list(""))
+    found = find_garbage(keeper.store, before, SILENT, **options)
+    report = delete_garbage(keeper.store, found, before, SILENT)
+    return report, there - set(keeper.store.list(""))
+
+
+def orphan(keeper, label="cat"):
+    """A shard that nothing names, as a crawl that was killed leaves it."""
+    with ShardWriter(keeper.store, rows.IMAGES) as writer:
+        writer.add({"label": label, "sha256": "ab" * 32, "image": {"bytes": b"a", "path": "a"}})
+    return writer.shards[0]
+
+
+@pytest.fixture
+def filled(keeping, any_address):
+    keeper = keeping(any_address)
+    return keeper, fill(keeper)
+
+
+def fill(keeper):
+    keeper.publish("cat", *range(5))
+    keeper.publish("dog", *range(5, 10))
+    return keeper.run()
+
+
+def test_what_something_names_stays(filled):
+    keeper, _ = filled
+    keeper.publish("cat", 10)
+    keeper.crawl()  # in no curated dataset yet
+    before = keeper.snapshot()
+    report, gone = collect(keeper)
+    assert gone == set()
+    assert report.garbage == {}
+    assert keeper.snapshot() == before
+
+
+def test_what_nothing_names_goes_once_it_is_old(filled):
+    keeper, _ = filled
+    shard = orphan(keeper)
+    keeper.store.put("models/half/model.json", b"{")
+    keeper.store.delete("models/half/model.json")
+    keeper.store.put("models/half/model.keras", bytes(1000))
+    young, gone = collect(keeper, before=datetime.now(UTC) - timedelta(hours=1))
+    assert (gone, young.young) == (set(), 1)
+    report, gone = collect(keeper)
+    assert gone == {shard.key, "models/half/model.keras"}
+    assert {kind: heap.bytes for kind, heap in report.garbage.items()} == {
+        "images": shard.bytes,
+        "unfinished models": 1000,
+    }
+
+
+def test_a_dry_run_says_the_same_and_deletes_nothing(keeper):
+    fill(keeper)
+    orphan(keeper)
+    before = keeper.snapshot()
+    found = find_garbage(keeper.store, later(), SILENT)
+    dry = GcReport.of(found.garbage, found.young, deleted=False)
+    assert keeper.snapshot() == before
+    report, _ = collect(keeper)
+    assert dry.garbage == report.garbage
+
+
+def test_images_that_were_crawled_and_never_curated_stay(keeper):
+    """A crawl that fell short writes its manifest; one that was killed leaves its records only."""
+    keeper.publish("cat", 1)
+    keeper.publish("dog", 2)
+    images = keeper.crawl()
+    keeper.store.delete(f"datasets/{images.id}.json")
+    _, gone = collect(keeper)
+    assert gone == {segment.key for segment in images.selection}
+    keeper.asked.clear()
+    assert keeper.shas(keeper.crawl()) == keeper.shas_published()
+    assert not [path for path in keeper.asked if path.endswith(".jpg")]
+
+
+def test_a_run_that_was_killed_before_its_manifests_is_made_again(keeper):
+    """Its selections are garbage once they are old, though an index may name them."""
+    runs = fill(keeper)
+    for dataset in runs:
+        keeper.store.delete(f"datasets/{dataset.id}.json")
+    _, gone = collect(keeper)
+    assert {segment.key for dataset in runs for segment in dataset.selection} <= gone
+    again = keeper.run()
+    assert again == runs
+    for dataset in again:
+        assert keeper.shas(dataset) == keeper.shas_published()
+
+
+def versions(keeper, count):
+    """Runs that each found one more photo; their manifests."""
+    datasets = [fill(keeper)]
+    for seed in range(10, 10 + count - 1):
+        keeper.publish("cat", seed)
+        datasets.append(keeper.run())
+        time.sleep(0.01)
+    return datasets
+
+
+def ids(some):
+    return {f"datasets/{dataset.id}.json" for run in some for dataset in run}
+
+
+def test_the_newest_stay_and_what_models_were_made_from(keeper):
+    runs = versions(keeper, 5)
+    keeper.publish_model(runs[0][2], "old")
+    keeper.publish_model(runs[2][2], "champion")
+    report, gone = collect(keeper, keep_last=1)
+    kept = [runs[0], runs[2], runs[4]]
+    assert {key for key in gone if key.startswith("datasets/")} == ids(runs) - ids(kept)
+    assert report.garbage["manifests"].objects == 6
+    assert set(keeper.store.list("datasets/")) == ids(kept)
+    for dataset in [dataset for run in kept for dataset in run]:
+        assert len(keeper.shas(dataset)) == len(dataset)
+    assert keeper.run() == runs[4]
+    assert collect(keeper, keep_last=1)[1] == set()
+
+
+def test_manifests_that_are_young_stay(keeper):
+    runs = versions(keeper, 3)
+    _, gone = collect(keeper, before=datetime.now(UTC) - timedelta(hours=1), keep_last=1)
+    assert gone == set()
+    assert set(keeper.store.list("datasets/")) == ids(runs)
+
+
+def test_what_was_forgotten_has_gone_once_no_dataset_holds_it(keeper):
+    fill(keeper)
+    sha256, *_ = keeper.shas_published()
+    photo = next(p for p in keeper.site.iterdir() if keeper.sha_of(p) == sha256).read_bytes()
+    middle = photo[len(photo) // 2 :][:16]
+    append(
+        keeper.store,
+        "forgotten/",
+        Notice(by="sha256", value=sha256, images=(sha256,), why="", at="2026-01-01T00:00:00Z"),
+    )
+    keeper.run()
+    holding = [key for key, data in keeper.snapshot().items() if middle in data]
+    assert len(holding) == 1
+    collect(keeper, keep_last=1)
+    assert not [key for key, data in keeper.snapshot().items() if middle in data]
+    for key in keeper.store.list("shards/"):
+        with keeper.store.open(key) as file:
+            table = pq.read_table(file)
+        for column in {"sha256", "source_sha256"} & set(table.column_names):
+            assert sha256 not in table[column].to_pylist()
+    named = "".join(
+        data.decode("latin-1") for data in keeper.snapshot("shards/", "index/").values()
+    )
+    assert holding[0] in named  # a record says that it was replaced
+
+
+def test_what_manifests_in_quarantine_name_stays_until_they_come_back(keeper):
+    images, *_ = fill(keeper)
+    before = keeper.snapshot("index/")
+    key = images.shards[0].key
+    keeper.store.delete(key)
+    repair(keeper.store, verify(keeper.store, SILENT), SILENT)
+    _, gone = collect(keeper, keep_last=1)
+    assert gone == set()
+    keeper.store.put(key, before[key])
+    repair(keeper.store, verify(keeper.store, SILENT), SILENT)
+    for folder in ("datasets/", "shards/"):
+        assert list(keeper.store.list(folder)) == [k for k in before if k.startswith(folder)]
+
+
+def test_crops_of_settings_that_are_not_used_any_more_go_with_their_record(keeper):
+    _, curated, crops = fill(keeper)
+    other, _ = crop(CropSettings(mode="whole", size=16), curated, keeper.store, SILENT)
+    assert other.shards != crops.shards
+    report, gone = collect(keeper)
+    assert set(report.garbage) == {"records of crops", "crops"}
+    assert {shard.key for shard in other.shards} <= gone
+    again, _ = crop(CropSettings(mode="whole", size=16), curated, keeper.store, SILENT)
+    assert again.shards == other.shards
+    assert keeper.shas(again) == keeper.shas_published()
+
+
+@pytest.mark.parametrize("folder", ["datasets/", "crawls/", "crops/", "champion.json"])
+def test_nothing_is_deleted_where_something_cannot_be_read(keeper, folder):
+    *_, crops = fill(keeper)
+    keeper.publish_model(crops)
+    orphan(keeper)
+    key = next(keeper.store.list(folder))
+    keeper.corrupt(key, lambda data: data[:-20])
+    before = keeper.snapshot()
+    with pytest.raises(CorallineError, match=r"cannot be read.*nothing is deleted") as caught:
+        collect(keeper)
+    assert caught.value.where.endswith(key)
+    assert keeper.snapshot() == before
+
+
+def test_what_a_run_names_meanwhile_stays(keeper):
+    """It comes upon the same dataset as an older one, between the look and the deletion."""
+    runs = versions(keeper, 2)
+    time.sleep(0.05)
+    before = datetime.now(UTC)
+    time.sleep(0.05)
+    found = find_garbage(keeper.store, before, SILENT, keep_last=1)
+    assert ids(runs[:1]) == {one.key for one in found.garbage if one.kind == "manifests"}
+    assert "selections" in {one.kind for one in found.garbage}
+    there = set(keeper.store.list(""))
+    for dataset in runs[0]:
+        dataset.save(keeper.store)
+    report = delete_garbage(keeper.store, found, before, SILENT)
+    assert report.garbage == {}
+    assert set(keeper.store.list("")) == there
+    for dataset in runs[0]:
+        assert len(keeper.shas(dataset)) == len(dataset)
+
+
+class KilledError(BaseException):
+    """The process dies."""
+
+
+class Dying(FileStore):
+    """A store whose process dies at a deletion."""
+
+    deletions = 0
+    dies_at = 0
+
+    def delete(self, key):
+        self.deletions += 1
+        if self.deletions == self.dies_at:
+            raise KilledError
+        super().delete(key)
+
+
+def test_killed_at_any_deletion_it_leaves_a_store_that_is_whole(keeper):
+    runs = versions(keeper, 3)
+    keeper.publish_model(runs[0][2])
+    orphan(keeper)
+    full = keeper.folder / "full"
+    shutil.copytree(keeper.store.root, full)
+    collect(keeper, keep_last=1)
+    left = keeper.snapshot()
+    total = sum(len(files) for *_, files in os.walk(full)) - len(left)
+    dies_at = 0
+    while True:
+        shutil.rmtree(keeper.store.root)
+        shutil.copytree(full, keeper.store.root)
+        dying = Dying(keeper.store.root)
+        dying.dies_at = dies_at = dies_at + 1
+        found = find_garbage(dying, later(), SILENT, keep_last=1)
+        try:
+            delete_garbage(dying, found, later(), SILENT)
+        except KilledError:
+            inventory = find_garbage(keeper.store, later(), SILENT).inventory
+            assert set(inventory.named()) <= set(keeper.store.list("shards/"))
+            collect(keeper, keep_last=1)
+            assert keeper.snapshot() == left
+        else:
+            break
+    assert dies_at - 1 <= total
+    assert dies_at > 5
+
+
+RUN = """
+import sys
+from datetime import UTC, datetime, timedelta
+from coralline.upkeep.gc import delete_garbage, find_garbage
+from coralline_core.progress import Progress
+from coralline_core.store import open_store
+
+store, before = open_store(sys.argv[1]), datetime.now(UTC) + timedelta(hours=1)
+print("looking", flush=True)
+found = find_garbage(store, before, Progress.silent(), 1)
+print("deleting", flush=True)
+delete_garbage(store, found, before, Progress.silent())
+"""
+
+
+def test_killed_with_9_it_leaves_a_store_that_is_whole(keeper):
+    runs = versions(keeper, 3)
+    for seed in range(40):
+        orphan(keeper, label=f"l{seed}")
+    for delay in (0, 0.002, 0.005, 0.01, 0.02):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, keeper.address], stdout=subprocess.PIPE, text=True
+        )
+        with process:
+            assert process.stdout.readline() == "looking\n"
+            assert process.stdout.readline() == "deleting\n"
+            time.sleep(delay)
+            process.kill()
+        inventory = find_garbage(keeper.store, later(), SILENT).inventory
+        assert set(inventory.named()) <= set(keeper.store.list("shards/"))
+    collect(keeper, keep_last=1)
+    assert keeper.run() == runs[-1]
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_no_run_and_no_collection_takes_anything_from_what_is_kept(keeping, data):
+    keeper = keeping()
+    fill(keeper)
+    seed = 10
+    for _ in range(data.draw(st.integers(1, 4))):
+        match data.draw(st.sampled_from(["more", "fewer", "model", "collect"])):
+            case "more":
+                keeper.publish("dog", seed)
+                seed += 1
+                keeper.run()
+            case "fewer":
+                if len(keeper.lines) > 8:
+                    keeper.list(keeper.lines[:-1])
+                keeper.run()
+            case "model":
+                keeper.publish_model(keeper.run()[-1], f"v{seed}")
+                seed += 1
+            case "collect":
+                collect(keeper, keep_last=data.draw(st.integers(1, 2)))
+    collect(keeper, keep_last=1)
+    inventory = find_garbage(keeper.store, later(), SILENT).inventory
+    for dataset in inventory.datasets.values():
+        assert len(keeper.shas(dataset)) == len(dataset)
+    assert inventory.named().keys() <= set(keeper.store.list("shards/"))
+    keeper.asked.clear()
+    keeper.run()
+    assert not [path for path in keeper.asked if path.endswith(".jpg")]
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("24h", 24), ("0s", 0), ("90m", 1.5), ("7d", 168), (" 2h ", 2)]
+)
+def test_an_hour_is_added_for_clocks_that_differ(text, hours):
+    expected = datetime.now(UTC) - timedelta(hours=hours + 1)
+    assert abs(cutoff(text) - expected) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("text", ["", "24", "h", "-1h", "1.5h", "1w", "9999999d"])
+def test_what_is_no_span_of_time_is_said(text):
+    with pytest.raises(CorallineError, match="not a span of time"):
+        cutoff(text)
+
+
+def test_the_command_deletes_when_it_is_told_to_and_no_run_is_at_work(keeper):
+    fill(keeper)
+    shard = orphan(keeper)
+    two_days_ago = time.time() - 48 * 3600
+    os.utime(keeper.store.root / shard.key, (two_days_ago, two_days_ago))
+    code, printed, errors = keeper.command("gc", "p.yaml")
+    assert code == 0, errors
+    assert "images" in printed
+    assert "nothing was deleted; to delete it: --delete" in printed
+    assert keeper.store.stat(shard.key) is not None
+    with hold(keeper.store.uri):
+        code, _, errors = keeper.command("gc", "p.yaml", "--delete")
+    assert code == 2
+    assert "another run is at work on this store" in errors.splitlines()[-1]
+    code, printed, _ = keeper.command("gc", "p.yaml", "--delete", "--json")
+    assert code == 0
+    assert json.loads(printed)["garbage"] == {"images": {"objects": 1, "bytes": shard.bytes}}
+    assert keeper.store.stat(shard.key) is None
+    code, printed, _ = keeper.command("gc", "p.yaml")
+    assert printed == "there is nothing to delete\n"
