@@ -8,7 +8,7 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check format test bench docs clean
+.PHONY: help install run check format test bench bench-scale docs clean
 
 help: ## print these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test: check ## the checks, then every test
 
 bench: install ## measure against peers; prints ratios (about 4 minutes, longer the first time)
 	.venv/bin/python -m benchmarks
+
+bench-scale: install ## measure stores of up to 1,000,000 images; fails where a bound is missed (about 6 minutes)
+	.venv/bin/python -m benchmarks.scale
 
 docs: install ## write docs/project-file.md from the steps' settings
 	.venv/bin/python -m coralline.reference > docs/project-file.md

@@ -4,13 +4,11 @@ import errno
 import hashlib
 import os
 import shutil
-import signal
 import stat
-import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,6 @@ from coralline_core.errors import CorallineError
 from coralline_core.store import FileStore, open_store
 
 WRITERS = 16
-BIG = 4 << 20
 
 
 def files(folder):
@@ -207,33 +204,12 @@ def test_a_failed_write_leaves_the_old_object_and_no_temporary_file(store, monke
     assert list((store.root / ".writing").iterdir()) == []
 
 
-WRITE_FOR_EVER = f"""
-import sys
-from pathlib import Path
-from coralline_core.store import FileStore
-store = FileStore(Path(sys.argv[1]))
-while True:
-    for byte in (b"a", b"b"):
-        store.put("big", byte * {BIG})
-"""
-
-
-def test_a_killed_writer_leaves_the_old_or_the_new_object_whole(store):
-    store.put("big", b"a" * BIG)
-    wholes = {b"a" * BIG, b"b" * BIG}
-    for attempt in range(4):
-        writer = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(store.root)])
-        try:
-            seen = set()
-            deadline = time.monotonic() + 30
-            while len(seen) < 2 and time.monotonic() < deadline:
-                seen.add(store.get("big").data)
-            assert seen == wholes, "the writer wrote, and every read was whole"
-            time.sleep(attempt * 0.003)
-        finally:
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
-        assert store.get("big").data in wholes
-        assert list(store.list("")) == ["big"]
-    store.put("big", b"c")  # what the dead have left is in nobody's way
-    assert store.get("big").data == b"c"
+def test_sweep_removes_what_the_dead_have_left_and_not_what_is_being_written(store):
+    store.put("k", b"1")
+    left = store.root / ".writing" / "left"
+    left.write_bytes(b"half of someth")
+    now = datetime.now(UTC)
+    os.utime(left, times=((now - timedelta(days=2)).timestamp(),) * 2)
+    (store.root / ".writing" / "living").write_bytes(b"half of")
+    assert store.sweep(now - timedelta(days=1)) == 1
+    assert files(store.root) == [".writing/living", "k"]

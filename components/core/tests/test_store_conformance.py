@@ -3,7 +3,9 @@
 import os
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,11 +17,9 @@ from coralline_core.store import open_store
 WRITERS = 16
 
 
-@pytest.fixture(params=["file", "gs", "s3"])
-def store(request, tmp_path):
-    if request.param == "file":
-        return open_store(str(tmp_path / "store"))
-    return request.getfixturevalue(f"{request.param}_store")
+@pytest.fixture
+def store(any_address):
+    return open_store(any_address)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,22 @@ def test_list_is_sorted_and_by_prefix(store):
     assert list(store.list("none/")) == []
 
 
+def test_list_after_a_key_leaves_out_what_comes_before(store):
+    for key in ("b/2", "b/10", "a", "b/1/x", "bc", "é x"):
+        store.put(key, b"")
+    assert list(store.list("b/", after="b/10")) == ["b/2"]
+    assert list(store.list("b/", after="b/11")) == ["b/2"]
+    assert list(store.list("b/", after="a")) == ["b/1/x", "b/10", "b/2"]
+    assert list(store.list("", after="bc")) == ["é x"]
+    assert list(store.list("b/", after="c")) == []
+
+
 def test_more_keys_than_a_page_are_listed(store):
     keys = [f"many/{number:04}" for number in range(1_100)]  # services list 1,000 at a time
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda key: store.put(key, b"1"), keys))
     assert list(store.list("many/")) == keys
+    assert list(store.list("many/", after=keys[49])) == keys[50:]
 
 
 def test_get_of_nothing_is_none_and_open_names_it(store):
@@ -69,6 +80,31 @@ def test_get_of_nothing_is_none_and_open_names_it(store):
     with pytest.raises(CorallineError, match=r"shards/ab\.parquet is missing") as caught:
         store.open("shards/ab.parquet")
     assert caught.value.where == store.uri
+
+
+def test_stat_tells_size_and_time_by_the_stores_clock(store):
+    assert store.stat("k") is None
+    before = datetime.now(UTC)
+    store.put("k", b"123")
+    first = store.stat("k")
+    assert first.bytes == 3
+    assert first.modified.utcoffset() == timedelta(0)
+    assert abs(first.modified - before) < timedelta(minutes=1)  # S3 shows whole seconds
+    time.sleep(1.1)
+    store.put("k", b"123")
+    assert store.stat("k").modified > first.modified
+
+
+def test_a_folder_is_no_object(store):
+    store.put("folder/k", b"1")
+    assert store.stat("folder") is None
+    assert store.get("folder") is None
+
+
+def test_sweep_leaves_objects_alone(store):
+    store.put("k", b"1")
+    assert store.sweep(datetime.now(UTC) + timedelta(hours=1)) == 0
+    assert list(store.list("")) == ["k"]
 
 
 def test_delete(store):
@@ -128,6 +164,7 @@ def test_keys_stay_in_the_store(store, key):
         lambda: store.put_if(key, b"", None),
         lambda: store.put_if(key, b"", "1"),
         lambda: store.open(key),
+        lambda: store.stat(key),
         lambda: store.delete(key),
     ):
         with pytest.raises(ValueError, match="not a key"):

@@ -270,6 +270,39 @@ def import_(
 
 
 @app.command(
+    cls=_Command, epilog="Example: coralline correct glasses.yaml 3f9c01ab 77d0e2c4 --label glasses"
+)
+def correct(
+    project: ProjectFile,
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="SHA256...", help="Images: the first 8 hex digits or more."),
+    ],
+    label: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="What they show.", show_default=False)
+    ] = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="They show none of the labels: leave them out.")
+    ] = False,
+    why: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Kept with it.", show_default=False)
+    ] = None,
+    who: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who says so.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what images show; the next run's dataset has them so, whatever query found them."""
+    from coralline.correct import correct as write_down
+    from coralline.project import load_project
+
+    if none == (label is not None):
+        raise typer.BadParameter("either --label or --none is needed")
+    done = write_down(load_project(project), images, label, why, who)
+    print(done.model_dump_json(indent=1) if as_json else done)
+
+
+@app.command(
     cls=_Command,
     epilog='Example: coralline forget glasses.yaml https://a.org/1.jpg --why "she asked us to"',
 )

@@ -140,6 +140,17 @@ def load_project(path: Path, store: str | None = None) -> Project:
     return project
 
 
+def open_store_of(place: str) -> Store:
+    """The store of a project file, or the one that a folder's name or a URI is of.
+
+    Raises:
+        CorallineError: There is something wrong with the project file, or no such kind of store.
+    """
+    if "://" in place or Path(place).is_dir():
+        return open_store(place)
+    return load_project(Path(place)).open_store()
+
+
 def find_problems(path: Path) -> list[Problem]:
     """All that is wrong with a project file: its own words, its store, the files that it names.
 

@@ -42,9 +42,12 @@ def append(store: Store, folder: str, record: Report) -> str:
     Raises:
         CorallineError: The store cannot be written.
     """
-    last = max(store.list(folder), default=None)
+    now = datetime.now(UTC)
+    ahead = map(_time, store.list(folder, after=f"{folder}{now:{_TIME}}"))
+    last = max(filter(None, ahead), default=None)
+    time = last + timedelta(microseconds=1) if last else now
     while True:
-        key = f"{folder}{_after(last):{_TIME}}-{uuid.uuid4().hex[:8]}.json"
+        key = f"{folder}{time:{_TIME}}-{uuid.uuid4().hex[:8]}.json"
         if store.put_if(key, record.model_dump_json().encode(), None):
             return key
 
@@ -61,15 +64,13 @@ def read(store: Store, kind: type[R], keys: Iterable[str]) -> Iterator[tuple[str
                 yield key, _parsed(key, kind, stored.data)
 
 
-def _after(last: str | None) -> datetime:
-    now = datetime.now(UTC)
-    if last is None:
-        return now
+def _time(key: str) -> datetime | None:
+    """When a record was written, as its name says; None where the name is none of ours."""
     try:
-        written = datetime.strptime(PurePosixPath(last).stem.partition("-")[0], _TIME)
-    except ValueError:  # not one of ours
-        return now
-    return max(now, written.replace(tzinfo=UTC) + timedelta(microseconds=1))
+        written = datetime.strptime(PurePosixPath(key).stem.partition("-")[0], _TIME)
+    except ValueError:
+        return None
+    return written.replace(tzinfo=UTC)
 
 
 def _parsed(key: str, kind: type[R], data: bytes) -> R:

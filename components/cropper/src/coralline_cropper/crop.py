@@ -70,7 +70,7 @@ def crop(
     """
     started = time.monotonic()
     selected = images.selected(store) if images.selection else _everything(images, store)
-    ledger = Ledger(store, _fingerprint(settings), Forgotten.read(store).images, progress)
+    ledger = Ledger(store, fingerprint(settings), Forgotten.read(store).images, progress)
     missing = ledger.missing(selected)
     progress.update(0, missing.num_rows, "photos")
     if missing.num_rows:
@@ -103,7 +103,7 @@ def _everything(images: Dataset, store: Store) -> pa.Table:
     )
 
 
-def _fingerprint(settings: CropSettings) -> str:
+def fingerprint(settings: CropSettings) -> str:
     """Of all that a crop depends on beside its photo, the lines of the box file included."""
     depends: dict[str, Any] = {"version": VERSION, **settings.model_dump(exclude={"boxes"})}
     if settings.boxes is not None:

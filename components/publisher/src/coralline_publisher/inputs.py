@@ -13,6 +13,8 @@ from coralline_core.model import HISTORY, ModelSpec
 from coralline_core.reports import Gate
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
+from coralline_publisher.credits import UNKNOWN, credits_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -224,6 +226,8 @@ class Inputs:
     """Crops by the source of their photo, the most first."""
     licences: dict[str, int]
     """Crops by their photo's licence, the most first."""
+    credits: bytes
+    """See `credits_of`."""
 
     @classmethod
     def read(
@@ -240,7 +244,7 @@ class Inputs:
         """Read what the steps wrote.
 
         Args:
-            store: Where the crops are; only their source and licence are read.
+            store: Where the crops are; all but the images is read of them.
             curated: The manifest of curated photos.
             crops: The manifest of crops.
             model: The trainer's folder.
@@ -270,6 +274,7 @@ class Inputs:
             gallery=_read(converted / GALLERY, Gallery).explained,
             sources=_tally(table["source"].to_pylist()),
             licences=_tally(table["licence"].to_pylist()),
+            credits=credits_of(manifest, store),
         )
 
     @property
@@ -292,5 +297,5 @@ def _read(path: Path, view: type[V]) -> V:
 
 
 def _tally(values: list[str | None]) -> dict[str, int]:
-    counts = Counter(value or "not given" for value in values)
+    counts = Counter(value or UNKNOWN for value in values)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

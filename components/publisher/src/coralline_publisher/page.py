@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from coralline_publisher import plots
+from coralline_publisher.credits import CREDITS
 from coralline_publisher.decide import only_answer
 from coralline_publisher.folder import files
 
@@ -102,6 +103,7 @@ _ABOUT = {
     model_files.INT8_PREDICTIONS: "int8 model, every validation and test crop",
     model_files.HISTORY: "training, epoch by epoch",
     CARD: "model card",
+    CREDITS: "creator, licence and page of every photo",
     f"{model_files.SAVED_MODEL}/*": "TensorFlow's SavedModel",
     "*_edgetpu.tflite": "compiled for the Edge TPU",
     "*_vela*.tflite": "compiled for an Ethos-U, by Vela",

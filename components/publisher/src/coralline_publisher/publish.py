@@ -13,6 +13,7 @@ from coralline_core.model import INT8_PREDICTIONS
 from coralline_core.reports import Gate
 
 from coralline_publisher.champion import Champion, UnreadableChampionError, read_predictions, upload
+from coralline_publisher.credits import CREDITS
 from coralline_publisher.decide import (
     STORE,
     Challenger,
@@ -68,6 +69,7 @@ def publish(
     unfinished.mkdir(parents=True)
     model = unfinished / "model"
     assemble(inputs.model, inputs.converted, inputs.compiled, model)
+    (model / CREDITS).write_bytes(inputs.credits)
     (model / CARD).write_text(model_card(settings, inputs), encoding="utf-8")
     int8 = inputs.convert.int8_test
     challenger = Challenger(

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from coralline_core.errors import CorallineError
 from coralline_core.store.files import FileStore
-from coralline_core.store.protocol import Store, Stored
+from coralline_core.store.protocol import Stat, Store, Stored
 
-__all__ = ["FileStore", "Store", "Stored", "open_store"]
+__all__ = ["FileStore", "Stat", "Store", "Stored", "open_store"]
 
 
 def open_store(uri: str) -> Store:

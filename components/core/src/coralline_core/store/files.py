@@ -9,15 +9,19 @@ import os
 import shutil
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO
 
 from coralline_core.errors import CorallineError
-from coralline_core.store.protocol import Stored, checked
+from coralline_core.store.protocol import Stat, Stored, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_WRITING = ".writing"
 
 
 class FileStore:
@@ -66,11 +70,11 @@ class FileStore:
             _sync_folder(place.parent)
         return True
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """See Store."""
         with self._failures(prefix):
             keys = (path.relative_to(self.root).as_posix() for path in self._files(prefix))
-            found = sorted(key for key in keys if key.startswith(prefix))
+            found = sorted(key for key in keys if key.startswith(prefix) and key > after)
         yield from found
 
     def open(self, key: str) -> BinaryIO:
@@ -83,10 +87,32 @@ class FileStore:
                     f"{key} is missing", where=self.uri, fix="Run again, or restore the object."
                 ) from None
 
+    def stat(self, key: str) -> Stat | None:
+        """See Store. The clock is that of the folder's file system."""
+        with self._failures(key):
+            try:
+                status = self._path(key).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        if not S_ISREG(status.st_mode):
+            return None
+        return Stat(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
     def delete(self, key: str) -> None:
         """See Store."""
         with self._failures(key):
             self._path(key).unlink(missing_ok=True)
+
+    def sweep(self, before: datetime) -> int:
+        """See Store."""
+        swept = 0
+        with self._failures(_WRITING):
+            for path in (self.root / _WRITING).glob("*"):
+                with suppress(FileNotFoundError):  # its writer has ended meanwhile
+                    if path.stat().st_mtime < before.timestamp():
+                        path.unlink()
+                        swept += 1
+        return swept
 
     def check_writable(self) -> None:
         """See Store."""
@@ -126,7 +152,7 @@ class FileStore:
     @contextmanager
     def _written(self, data: bytes | Path) -> Iterator[Path]:
         """`data` in a file of its own on the store's file system, gone afterwards."""
-        folder = self.root / ".writing"
+        folder = self.root / _WRITING
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / uuid.uuid4().hex  # not mkstemp's, which nobody else could ever read
         try:

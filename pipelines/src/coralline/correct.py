@@ -1,0 +1,107 @@
+"""What a person says that images show, written down for the next run."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+from coralline_core.corrections import Correction, record
+from coralline_core.errors import CorallineError
+from coralline_core.reports import Report
+
+from coralline.datasets import find, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from coralline_core.store import Store
+
+    from coralline.project import Project
+
+_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+_SHOWN = 12  # digits of a sha256 that people are shown
+_NAMED = 5  # images of which several are meant
+
+
+class CorrectReport(Report):
+    """What was written down."""
+
+    key: str
+    """Of the object in the store."""
+    correction: Correction
+
+    def __str__(self) -> str:
+        label = self.correction.label or "none of the labels"
+        lines = [f"{sha256[:_SHOWN]}  {label}" for sha256 in self.correction.images]
+        return "\n".join([*lines, "kept: the next run's curation hears it"])
+
+
+def correct(
+    project: Project,
+    images: Sequence[str],
+    label: str | None,
+    why: str | None = None,
+    who: str | None = None,
+) -> CorrectReport:
+    """Say what images show; what was said of them before counts no more.
+
+    Args:
+        project: Whose store it is.
+        images: The sha256 of each, or how it begins: 8 hex digits and more, as long as one image
+            of the newest dataset begins so.
+        label: One of the project's; None: none of them, so that the images are left out.
+        why: For those who come later.
+        who: Who says so.
+
+    Raises:
+        CorallineError: The project has no such label, an image is not known, or several are meant.
+    """
+    if label is not None and label not in project.labels:
+        raise CorallineError(
+            f"the project has no label {label!r}",
+            where="--label",
+            fix=f"Its labels are {', '.join(project.labels)}; for none of them: --none.",
+        )
+    store = project.open_store()
+    known = _known(store)
+    named = dict.fromkeys(_complete(image.lower(), known, store) for image in images)
+    correction = Correction(
+        images=tuple(named), label=label, why=why, who=who, at=datetime.now(UTC)
+    )
+    return CorrectReport(key=record(store, correction), correction=correction)
+
+
+def _known(store: Store) -> pa.ChunkedArray[Any]:
+    """The sha256 of every image of the newest crawl: also of those that curation left out."""
+    for entry in listing(store).datasets:
+        if entry.kind == "images":
+            return find(store, entry.id).selected(store, ["sha256"])["sha256"]
+    raise CorallineError(
+        "there are no images yet", where=store.uri, fix="Run the project first: coralline run."
+    )
+
+
+def _complete(digits: str, known: pa.ChunkedArray[Any], store: Store) -> str:
+    if not _DIGITS.fullmatch(digits):
+        raise CorallineError(
+            "not a sha256", where=digits, fix="Give 64 hex digits, or the first 8 and more of them."
+        )
+    found = known.filter(pc.starts_with(known, digits))  # several times, if in several groups
+    meant = sorted({str(sha256) for sha256 in found.to_pylist()})
+    if len(meant) == 1:
+        return meant[0]
+    if not meant:
+        raise CorallineError(
+            f"no image of the newest dataset begins with {digits}",
+            where=store.uri,
+            fix="See which there are: coralline export, with --to csv.",
+        )
+    named = ", ".join(meant[:_NAMED]) + (", …" if len(meant) > _NAMED else "")
+    raise CorallineError(
+        f"{len(meant)} images begin with {digits}: {named}",
+        where=store.uri,
+        fix="Give more digits.",
+    )
