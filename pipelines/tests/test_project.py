@@ -14,7 +14,7 @@ from coralline_curator.settings import CurateSettings
 from coralline_edgetpu_compiler.settings import CompileSettings
 from coralline_publisher.settings import PublishSettings
 from coralline_trainer.settings import TrainSettings
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 SETTINGS = {
@@ -250,6 +250,7 @@ anything = st.recursive(
 
 
 @given(content=st.dictionaries(words, anything))
+@example(content={"labels": {"a": {"queries": "one\rother"}}})
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -13,7 +13,7 @@ from coralline_core.store import open_store
 from faulty_proxy import PASSING, Fault
 
 PARTS = 20 << 20  # more than goes up in one request
-FILE = 256 << 20
+FILE = 128 << 20
 MEMORY = 80 << 20  # what moving a file of any size may take
 
 

@@ -36,7 +36,7 @@ class CorrectReport(Report):
     def __str__(self) -> str:
         label = self.correction.label or "none of the labels"
         lines = [f"{sha256[:_SHOWN]}  {label}" for sha256 in self.correction.images]
-        return "\n".join([*lines, "kept: the next run's curation hears it"])
+        return "\n".join([*lines, "kept: the next run's dataset has it so"])
 
 
 def correct(

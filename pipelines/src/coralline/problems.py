@@ -128,7 +128,7 @@ def _is(value: object, kind: str) -> str:
 def _fix(error: dict[str, Any], field: FieldInfo | None) -> str | None:
     kind, value = error["type"], error["input"]
     if kind == "tuple_type" and isinstance(value, str):
-        return f"Write [{value}]."
+        return f"Write [{' '.join(value.split())}]."
     if kind == "model_type" and field is not None:
         return f"There are: {', '.join(_keys(models_in(field.annotation)))}."
     if kind in _DESCRIBED and field is not None and field.description:

@@ -42,6 +42,7 @@ R = TypeVar("R")
 VERSION = 1
 """Of what crops look like: another one cuts all photos anew."""
 
+_DECIDED = ("sha256", "label", "group", "split", "shard")
 _WORKERS = min(8, os.cpu_count() or 1)  # each holds a decoded photo, which may take 100 MB
 
 
@@ -69,19 +70,22 @@ def crop(
         CorallineError: A label has no crop for training or none for test; the box file is wrong.
     """
     started = time.monotonic()
-    selected = images.selected(store) if images.selection else _everything(images, store)
+    everything = None if images.selection else _everything(images, store)
+    selected = images.selected(store, _DECIDED) if everything is None else everything
     ledger = Ledger(store, fingerprint(settings), Forgotten.read(store).images, progress)
-    missing = ledger.missing(selected)
+    places = ledger.places(selected)
+    missing = selected.filter(places.is_null())
     progress.update(0, missing.num_rows, "photos")
     if missing.num_rows:
         _cut_all(settings, images, missing, store, ledger, progress)
+        places = ledger.places(selected, places)
     if ledger.ahead:
         ledger.save()
-    outcomes = ledger.outcomes(selected)
+    outcomes = ledger.outcomes(selected, places)
     dataset = Dataset(
         kind="crops",
         shards=ledger.shards(outcomes),
-        selection=images.selection or revise(store, (), selected),
+        selection=images.selection if everything is None else revise(store, (), everything),
         counts=count(outcomes),
         parents=(images.id,),
         settings=settings.model_dump(mode="json"),

@@ -82,19 +82,30 @@ class Ledger:
         self._records: list[str] = []
         self._shards: list[list[Shard]] = []
         self._load(progress)
-        self._learn()
-        self._forget(forgotten)
+        self._learn(forgotten)
+        self._searched = self.photos.num_rows
 
-    def missing(self, selected: pa.Table) -> pa.Table:
-        """The rows of a selection whose photos have not been cut yet."""
-        known = pc.is_in(selected["sha256"], value_set=_one(self.photos["sha256"]))
-        return selected.filter(pc.invert(known))
+    def places(self, selected: pa.Table, before: Any = None) -> Any:
+        """Where in `photos` those of a selection are; null for those that have not been cut.
 
-    def outcomes(self, selected: pa.Table) -> pa.Table:
+        Args:
+            selected: Rows of `rows.SELECTION`.
+            before: What this said before photos were added: only they are looked for then.
+        """
+        names, known = selected["sha256"], self.photos["sha256"]
+        if before is None:
+            return _one(pc.index_in(names, value_set=_one(known)))
+        lacking = pc.is_null(before)
+        first = self._searched
+        added = pc.index_in(names.filter(lacking), value_set=_one(known.slice(first)))
+        return pc.replace_with_mask(
+            before, lacking, _one(pc.add(added, pa.scalar(first, pa.int32())))
+        )
+
+    def outcomes(self, selected: pa.Table, places: Any) -> pa.Table:
         """PHOTOS of those in a selection that have been cut, and what it says of them."""
-        at = pc.index_in(selected["sha256"], value_set=_one(self.photos["sha256"]))
-        cut = pc.is_valid(at)
-        found = self.photos.take(at.filter(cut).combine_chunks())
+        cut = pc.is_valid(places)
+        found = self.photos.take(places.filter(cut))
         for name in ("label", "group", "split", "shard"):
             found = found.append_column(name, selected[name].filter(cut))
         return found
@@ -136,22 +147,38 @@ class Ledger:
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             progress.warn(f"{self._index} cannot be read, and is made anew: {error}")
 
-    def _learn(self) -> None:
+    def _learn(self, forgotten: Iterable[str]) -> None:
         """Take over the records that the index lacks, and drop those that do not count."""
         known = set(self._records)
         keys = [key for key in self._store.list(self._folder) if key not in known]
         self._take(journal.read(self._store, Record, keys))
+        self._drop(self._lost())
+        self._drop(self._with(forgotten))
+        if keys:  # last: what a record that is dropped tells of, another may tell of
+            self._drop(self._overlapping())
+
+    def _lost(self) -> NDArray[Any]:
+        """The records one of whose shards is missing."""
         there = frozenset(self._store.list("shards/"))
         lost = [
             place
             for place, shards in enumerate(self._shards)
             if any(shard.key not in there for shard in shards)
         ]
+        return np.array(lost, np.int64)
+
+    def _with(self, photos: Iterable[str]) -> NDArray[Any]:
+        """The records that tell of some photos."""
+        told = pc.is_in(self.photos["sha256"], value_set=pa.array(sorted(photos), pa.string()))
+        return np.unique(self.photos["record"].filter(told).to_numpy())
+
+    def _overlapping(self) -> NDArray[Any]:
+        """The records that tell of a photo of which an earlier one tells, too."""
         codes = _one(self.photos["sha256"]).dictionary_encode().indices.to_numpy()
         records = self.photos["record"].to_numpy()
         first = np.full(int(codes.max(initial=-1)) + 1, len(self._records), np.int32)
         np.minimum.at(first, codes, records)
-        self._drop(np.union1d(lost, records[records != first[codes]]))
+        return np.unique(records[records != first[codes]])
 
     def _take(self, records: Iterable[tuple[str, Record]]) -> None:
         rows = []
@@ -170,10 +197,6 @@ class Ledger:
                 for photo in record.photos
             ]
         self.photos = pa.concat_tables([self.photos, pa.Table.from_pylist(rows, PHOTOS)])
-
-    def _forget(self, sha256: Iterable[str]) -> None:
-        gone = pc.is_in(self.photos["sha256"], value_set=pa.array(sorted(sha256), pa.string()))
-        self._drop(np.unique(self.photos["record"].filter(gone).to_numpy()))
 
     def _drop(self, records: NDArray[Any]) -> None:
         """Pass some records over: their shards hold crops that must not be in the dataset."""
