@@ -54,6 +54,13 @@ def test_what_is_taken_in_belongs_to_the_project(take, files, crawl, listed, pho
     assert crawl(source, labels=labels).dataset.counts == {"cat": {"": 4}, "bird": {"": 1}}
 
 
+def test_a_project_of_imports_alone_needs_no_source(take, files, crawl):
+    with pytest.raises(CorallineError, match=r"labels.cat: there is no image of it in the store"):
+        crawl()
+    take([*files("cat", 3), *files("dog", 2, first=3)])
+    assert crawl().dataset.counts == {"cat": {"": 3}, "dog": {"": 2}}
+
+
 def test_taken_in_twice_it_is_known(take, files, store):
     take(files("cat", 3))
     shards = list(store.list("shards/"))

@@ -136,7 +136,7 @@ def _require_something(settings: CrawlSettings, known: Known, answers: Sequence[
         if not any(answer.candidates for answer in ours) and not known.of(label):
             names = " and ".join(_named(answer.source) for answer in ours)
             raise CorallineError(
-                f"there is no image of it in {names}",
+                f"there is no image of it in {names or 'the store'}",
                 where=f"labels.{label}",
                 fix="Add some under this label, or add a source.",
             )
