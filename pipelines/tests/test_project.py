@@ -170,7 +170,6 @@ def test_a_wrong_label_is_one_line(problems, labels, said):
         ("5: x", "5: unknown key. There are: compile, convert"),
         ("crawl:", "crawl: is empty, and must be a mapping. There are: allow_private"),
         ("crawl: {sources: google}", "crawl.sources: is `google`, and must be a list. Write [goo"),
-        ("crawl: {sources: []}", "crawl.sources: is empty, and must hold 1 or more. Where to"),
         ("crawl: {sources: [[google]]}", "crawl.sources.0: is a list, and must be a name, or a"),
         ("crawl: {sources: [{type: gogle}]}", "crawl.sources.0: there is no source 'gogle'; use"),
         ("crawl: {sources: [5]}", "crawl.sources.0: there is no source '5'; use"),

@@ -130,8 +130,8 @@ class CrawlOptions(Settings):
     """Where images come from, and with what care they are fetched: the section as written."""
 
     sources: tuple[SourceSettings, ...] = (OpenverseSource(),)
-    """Where to look: `openverse`, `google`, `bing`, or mappings with a `type`. Nowhere (`[]`), where
-    all images are imported."""
+    """Where to look: `openverse`, `google`, `bing`, or mappings with a `type`. Nowhere (`[]`)
+    where all images are imported."""
 
     max_per_query: int = Field(default=240, ge=1, le=100_000)
     """Most results that a source is asked for, a query and a crawl. The next crawl goes on from
