@@ -208,11 +208,27 @@ def test_what_was_exported_can_be_imported_with_its_attribution(take, run, album
         photo["image"] = {**photo["image"], "bytes": noise(photo["phash"] + 500)}
     export(album.store, album.curated(photos), "folder", tmp_path / "out", SILENT)
     assert take("out").splits == {"test": 2, "train": 2}
-    rows = {row["image_url"]: row for row in run()[2]}
+    rows = {row["image_url"].partition("#sha256=")[0]: row for row in run()[2]}
     for photo in photos:
         row = rows[photo["image_url"]]
         for name in ("label", "creator", "licence", "page_url", "split"):
             assert row[name] == photo[name]
+
+
+def test_two_files_that_came_from_one_url_are_two_images(take, run, album, tmp_path):
+    for label, count in (("cat", 4), ("dog", 3)):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for n in range(count):
+            data = noise(ord(label[0]) * 10 + n)
+            (tmp_path / "in" / label / f"{n}.jpg").write_bytes(data)
+    lines = [f"cat/{n}.jpg,https://a.org/{n // 2}.jpg" for n in range(4)]
+    (tmp_path / "in" / "metadata.csv").write_text("\n".join(["file_name,image_url", *lines]))
+    assert take("in").images.kept == 7
+    assert take("in").images.known == 7
+    found = [row for row in run()[2] if row["source"] == "import"]
+    urls = [row["image_url"] for row in found if row["label"] == "cat"]
+    assert len(set(urls)) == 4
+    assert {url.partition("#")[0] for url in urls} == {"https://a.org/0.jpg", "https://a.org/1.jpg"}
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,16 @@ def test_a_sha256_may_be_cut_short(keeper):
         assert (meant.by, meant.value, shas(meant.images)) == (("sha256",), whole, [whole])
 
 
+def test_the_sha256_of_a_crop_means_its_photo(filled):
+    keeper, datasets = filled
+    crops = next(one for one in datasets if one.kind == "crops")
+    crop = next(crops.iter_rows(keeper.store, ["sha256", "source_sha256"]))
+    for what in (crop["sha256"], crop["sha256"][:12]):
+        meant = found(keeper, what)
+        assert meant.value == crop["source_sha256"]
+        assert shas(meant.images) == [crop["source_sha256"]]
+
+
 def test_digits_of_no_image_or_of_several_are_an_error(keeper, monkeypatch):
     fill(keeper)
     with pytest.raises(CorallineError, match=r"the sha256 of no image begins so\. Give all 64"):

@@ -1,9 +1,11 @@
 """Curating again: at the cost of what has changed, with the same result as from nothing."""
 
+import io
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from coralline_core import rows, selection
@@ -11,9 +13,10 @@ from coralline_core.corrections import Correction, record
 from coralline_core.dataset import Dataset
 from coralline_core.progress import Progress
 from coralline_core.store import FileStore
-from coralline_curator.catalogue import KEY
+from coralline_curator.catalogue import KEY, key_of
 from coralline_curator.curate import curate
 from coralline_curator.settings import CurateSettings
+from coralline_curator.splits import SplitRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -200,7 +203,13 @@ def test_a_correction_to_a_label_that_the_project_lacks_leaves_the_photo_out(pro
     assert report["rejected"]["corrected"] == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\0" * 1000])
+def npy():
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\0" * 1000, npy()])
 def test_an_index_that_cannot_be_read_is_made_anew(project, said, content):
     before = project.curate()
     project.store.put(KEY, content)
@@ -226,3 +235,24 @@ def test_a_shard_that_was_rewritten_is_named_in_the_selection(project):
     assert project.curate()[0]["a"]["shard"] == "shards/1"
     project.crawl([{**row, "shard": "shards/2"}], [row])
     assert project.curate()[0]["a"]["shard"] == "shards/2"
+
+
+def test_whichever_bit_of_the_index_is_another_it_is_made_anew(project):
+    before = project.curate()
+    data = project.store.get(KEY).data
+    random = np.random.default_rng(1)
+    for _ in range(150):
+        changed = bytearray(data)
+        changed[random.integers(len(data))] ^= 1 << random.integers(8)
+        project.store.put(KEY, bytes(changed))
+        assert project.curate() == before
+
+
+def test_what_another_curation_moved_to_test_is_in_test(project):
+    kept, _ = project.curate()
+    row = next(row for row in kept.values() if row["split"] == "train")
+    (name,) = project.store.list("splits/")
+    record = SplitRecord(keys={"test": [f"{key_of(row['group']):016x}"]})
+    project.store.put(name.replace("00000000", "00000001"), record.model_dump_json().encode())
+    again, _ = project.curate()
+    assert {r["split"] for r in again.values() if r["group"] == row["group"]} == {"test"}

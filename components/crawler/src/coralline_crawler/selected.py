@@ -86,9 +86,9 @@ class _Last(NamedTuple):
             return nothing
         try:
             table = pq.read_table(pa.BufferReader(stored.data), page_checksum_verification=True)
-            about = _About.model_validate_json(table.schema.metadata[_ABOUT])
+            about = _About.model_validate_json((table.schema.metadata or {})[_ABOUT])
             columns: list[Any] = [table[name].to_numpy() for name in ("key", "hash", "place")]
-        except (pa.ArrowInvalid, OSError, KeyError, ValidationError):
+        except (pa.ArrowException, OSError, KeyError, ValueError, ValidationError):
             return nothing  # it says nothing that cannot be found out
         whole = {segment.key for segment in about.segments} <= there
         return cls(about.segments, *columns) if whole else nothing

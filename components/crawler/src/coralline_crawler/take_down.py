@@ -44,16 +44,18 @@ def take_down(store: Store, history: History, forgotten: Forgotten) -> int:
     for record in np.unique(history["record"][covered]).tolist():
         gone = frozenset(history["image"][covered[history["record"][covered] == record]].tolist())
         limits = history.names["limits"][history["limits"][history["record"] == record][0]]
-        for shard in history.entries[record].shards:
-            without, left = _rewritten(store, shard, forgotten, gone)
-            new = Record(
-                limits=Limits.model_validate_json(limits),
-                shards=without,
-                replaces=(shard.key,),
-                visits=tuple(standing(history, forgotten, left)),
-            )
-            journal.append(store, FOLDER, new)
-            replaced += 1
+        old = history.entries[record].shards
+        anew = [_rewritten(store, shard, forgotten, gone) for shard in old]
+        left = [key for _, keys in anew for key in keys]
+        # One record for all of them: the old one is void as soon as any of its shards is replaced.
+        new = Record(
+            limits=Limits.model_validate_json(limits),
+            shards=tuple(shard for shards, _ in anew for shard in shards),
+            replaces=tuple(shard.key for shard in old),
+            visits=tuple(standing(history, forgotten, left)),
+        )
+        journal.append(store, FOLDER, new)
+        replaced += len(old)
     return replaced
 
 

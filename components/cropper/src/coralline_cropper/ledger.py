@@ -141,10 +141,10 @@ class Ledger:
             with self._store.open(self._index) as file:
                 table = pq.ParquetFile(file, page_checksum_verification=True).read()
             told = json.loads((table.schema.metadata or {})[b"told"])
-            self.photos = table.replace_schema_metadata().cast(PHOTOS)
-            self._records = told["records"]
-            self._shards = _SHARDS.validate_python(told["shards"])
-        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+            photos = table.replace_schema_metadata().cast(PHOTOS)
+            records, shards = told["records"], _SHARDS.validate_python(told["shards"])
+            self.photos, self._records, self._shards = photos, records, shards
+        except (pa.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
             progress.warn(f"{self._index} cannot be read, and is made anew: {error}")
 
     def _learn(self, forgotten: Iterable[str]) -> None:

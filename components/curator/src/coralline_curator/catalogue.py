@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
@@ -64,6 +66,11 @@ _COLUMNS = ("sha256", "phash", "width", "height", "label", "image_url", "page_ur
 _SAME = ("label", "url", "source")
 _AT_ONCE = 32  # segments that are in memory as they are
 _READERS = 16
+# What numpy and zipfile raise of an archive in which any bit may be another.
+_UNREADABLE = (
+    *(EOFError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 _SHARDS = TypeAdapter(list[Shard])
 
 
@@ -122,7 +129,7 @@ class Catalogue:
                 catalogue.pictures = told["pictures"]
                 catalogue.selection = tuple(_SHARDS.validate_python(told["selection"]))
                 catalogue.log = SplitLog(arrays["split.keys"], arrays["split.codes"], told["read"])
-        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             progress.warn(f"{KEY} cannot be read, everything is compared anew: {error}")
             return cls()
         there = frozenset(store.list("shards/"))

@@ -63,6 +63,8 @@ def curate(
     distance = settings.near_duplicate_distance
     catalogue = Catalogue.load(store, distance, progress)
     changed = catalogue.follow(images, store)
+    if catalogue.log.refresh(store):  # by another curation, which may have moved any group
+        changed = np.arange(len(catalogue))
     changed = np.union1d(changed, catalogue.hear(corrected(store)))
     progress.update(0, len(changed), "images that are new or have changed")
     members = related(catalogue, changed, distance)

@@ -81,8 +81,11 @@ class SplitLog:
         self.splits = np.empty(0, np.int8) if splits is None else splits
         self.read = read
 
-    def refresh(self, store: Store) -> None:
+    def refresh(self, store: Store) -> bool:
         """Read the records that have come meanwhile.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             CorallineError: One cannot be read, or one that was there is gone.
@@ -90,6 +93,7 @@ class SplitLog:
         names = list(store.list(_FOLDER))
         if len(names) < self.read:
             raise _unreadable(f"{_FOLDER}{self.read - 1:08}.json", "has gone", store)
+        before = self.read
         for name in names[self.read :]:
             if PurePosixPath(name).stem != f"{self.read:08}":
                 raise _unreadable(f"{_FOLDER}{self.read:08}.json", "is missing", store)
@@ -101,6 +105,7 @@ class SplitLog:
                 what = "is no record of splits that this version reads"
                 raise _unreadable(name, what, store) from error
             self.read += 1
+        return self.read > before
 
     def look_up(self, keys: NDArray[np.uint64]) -> NDArray[np.int8]:
         """Where each key is: a place in SPLITS, or UNKNOWN."""

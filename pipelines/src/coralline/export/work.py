@@ -126,6 +126,9 @@ def unfinished(out: Path, dataset: str, to: str, *, single: bool) -> Iterator[Wo
     Raises:
         CorallineError: Something is there, another export is at work, or the disk is full.
     """
+    if not out.name:  # `.` or `/`
+        fix = "Name one that is not there yet."
+        raise CorallineError("an export makes a folder of its own", where=str(out), fix=fix)
     folder = out.with_name(f"{out.name}.unfinished")
     with _failures(out):
         _refuse_what_is_there(out, single)

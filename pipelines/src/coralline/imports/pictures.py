@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,16 +156,22 @@ class _Listed:
         return Picture(candidate, SPLITS[split.lower()] if split else None, box)
 
 
-def _candidate(
-    path: Path | None, label: str, told: Mapping[str, str | None], url: str = ""
-) -> Candidate:
+def _candidate(path: Path | None, label: str, told: Mapping[str, str], url: str = "") -> Candidate:
     """What the crawler is given: a file, which may have come from a URL, or a URL."""
     version = None
     if path is not None:
         stat = path.stat()
         url, version = path.resolve().as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}"
+        if "image_url" in told:
+            # What has come from a URL need not be what is there: crops and copies that were edited
+            # have it, too. So each has an address of its own, which still leads there.
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            url = f"{told['image_url'].partition('#')[0]}#sha256={digest}"
+    elif told.get("image_url"):
+        url = str(told["image_url"])
     return Candidate(
-        url=told.get("image_url") or url,
+        url=url,
         label=label,
         query="",
         source="import",

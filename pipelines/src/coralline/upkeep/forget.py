@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from coralline_core import journal
+from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 from coralline_core.forgotten import FOLDER, By, Forgotten, Notice
 from coralline_core.reports import Report
+from coralline_core.shards import read_table
 from coralline_crawler.index import open_history
 from coralline_crawler.record import WITH_IMAGE
 
@@ -231,6 +233,10 @@ def _complete(digits: str, seen: pa.Table, store: Store) -> str:
     found = [str(one) for one in pc.unique(seen.filter(begins)["sha256"]).to_pylist()]
     if len(found) == 1:
         return found[0]
+    if not found and (photos := _photos_of_crops(digits, store)):
+        found = sorted(photos)
+        if len(found) == 1:
+            return found[0]
     if len(digits) == _WHOLE:
         return digits
     what = f"the sha256 of {len(found)} images begins so: {', '.join(found[:_SHOWN])}"
@@ -239,6 +245,20 @@ def _complete(digits: str, seen: pa.Table, store: Store) -> str:
         where=f"{store.uri}: {digits}",
         fix="Give more of its digits." if found else "Give all 64 digits of one that may come.",
     )
+
+
+def _photos_of_crops(digits: str, store: Store) -> set[str]:
+    """The photos that crops are from whose sha256 begins so: what an export of crops shows."""
+    stored = (store.get(key) for key in store.list("datasets/"))
+    datasets = [Dataset.model_validate_json(one.data) for one in stored if one is not None]
+    shards = {part.key: part for one in datasets if one.kind == "crops" for part in one.shards}
+    there = set(store.list("shards/"))
+    photos: set[str] = set()
+    for part in (part for key, part in shards.items() if key in there):
+        table = read_table(store, part, ["sha256", "source_sha256"])
+        begins = pc.starts_with(table["sha256"], digits)
+        photos.update(str(one) for one in table.filter(begins)["source_sha256"].to_pylist())
+    return photos
 
 
 def _near(others: pa.Table, images: pa.Table, distance: int) -> NDArray[np.bool_]:
