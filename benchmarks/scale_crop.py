@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,9 +25,10 @@ from coralline_cropper.crop import crop, fingerprint
 from coralline_cropper.ledger import Outcome, Record
 from coralline_cropper.settings import CropSettings
 
-from benchmarks.scale_curate import ADDED, SIZES, Cost
+from benchmarks.scale_curate import ADDED, SIZES, Cost, run
 
 _SETTINGS = CropSettings(mode="whole", min_size=1)
+_MODULE = "benchmarks.scale_crop"
 _A_RECORD = 4_000  # photos, as 64 MB of crops are of
 _LABELS = ("helmet", "no-helmet")
 
@@ -38,8 +38,8 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[Cost]:
     costs = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            _run("build", folder, size)
-            costs.append(_run("crop", folder, size))
+            run("build", folder, size, _MODULE)
+            costs.append(run("crop", folder, size, _MODULE))
     return costs
 
 
@@ -119,14 +119,8 @@ def _sha256(number: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()
 
 
-def _run(what: str, folder: str, size: int) -> Cost:
-    command = [sys.executable, "-m", "benchmarks.scale_crop", what, folder, str(size)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Cost(*json.loads(done.stdout))
-
-
 def main() -> None:
-    """Do one measurement, as `_run` asks."""
+    """Do one measurement, as `run` asks."""
     what, folder, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     seconds = 0.0
     if what == "build":

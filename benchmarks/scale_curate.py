@@ -44,12 +44,12 @@ def measure(sizes: tuple[int, ...] = SIZES) -> dict[str, list[Cost]]:
     """By what was measured, the cost at each size."""
     costs: dict[str, list[Cost]] = {"near pairs": [], "curate all": [], "curate 1,000 more": []}
     for size in sizes:
-        costs["near pairs"].append(_run("pairs", "-", size))
+        costs["near pairs"].append(run("pairs", "-", size))
         with tempfile.TemporaryDirectory() as folder:
-            _run("build", folder, size)
-            costs["curate all"].append(_run("curate", folder, size))
-            _run("grow", folder, size)
-            costs["curate 1,000 more"].append(_run("curate", folder, size))
+            run("build", folder, size)
+            costs["curate all"].append(run("curate", folder, size))
+            run("grow", folder, size)
+            costs["curate 1,000 more"].append(run("curate", folder, size))
     return costs
 
 
@@ -122,14 +122,15 @@ def _mixed(numbers: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray: 
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
-def _run(what: str, folder: str, size: int) -> Cost:
-    command = [sys.executable, "-m", "benchmarks.scale_curate", what, folder, str(size)]
+def run(what: str, folder: str, size: int, module: str = "benchmarks.scale_curate") -> Cost:
+    """Do one measurement of a module in a process of its own."""
+    command = [sys.executable, "-m", module, what, folder, str(size)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Cost(*json.loads(done.stdout))
 
 
 def main() -> None:
-    """Do one measurement, as `_run` asks."""
+    """Do one measurement, as `run` asks."""
     what, folder, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     seconds = 0.0
     match what:
