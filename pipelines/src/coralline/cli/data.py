@@ -1,0 +1,151 @@
+"""The datasets of a store: list, compare, export, import and correct them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from coralline_core.errors import CorallineError
+
+from coralline.cli.shared import Command, Json, ProjectFile, StorePlace, print_wide, working
+
+commands = typer.Typer()
+Format = Literal["folder", "hf", "coco", "csv"]
+
+
+@commands.command(cls=Command, epilog="Example: coralline datasets glasses.yaml --last 10")
+def datasets(
+    project: StorePlace,
+    last: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the N newest.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the datasets of a project's store, the newest first."""
+    from coralline.datasets import listing, table
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    found = listing(store, last)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    elif found.datasets:
+        print_wide(table(found.datasets))
+    else:
+        print(f"no datasets in {store.uri}")
+    if found.unreadable:
+        key, why = next(iter(found.unreadable.items()))
+        more = f" ({len(found.unreadable) - 1} more such)" if len(found.unreadable) > 1 else ""
+        raise CorallineError(why + more, where=key, fix="Restore it, or update coralline.")
+
+
+@commands.command(cls=Command, epilog="Example: coralline diff glasses.yaml 49f69870 9a33aef9")
+def diff(
+    project: StorePlace,
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="The older dataset: how its id begins.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="B", help="The newer one.")],
+    examples: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Changes to name, of each kind and label.")
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Say what came, went and changed its label or split from dataset A to dataset B."""
+    from coralline.datasets import find
+    from coralline.diff import diff as compare
+    from coralline.diff_view import rendered
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    pair = find(store, before), find(store, after)
+    found = compare(store, *pair, examples=None if as_json else examples)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        print_wide(*rendered(found))
+
+
+@commands.command(
+    cls=Command, epilog="Example: coralline export glasses.yaml 49f69870 --to hf out/"
+)
+def export(
+    project: StorePlace,
+    dataset: Annotated[str, typer.Argument(metavar="ID", help="The dataset: how its id begins.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="What is made: a folder, or a file for csv.")
+    ],
+    to: Annotated[
+        Format,
+        typer.Option(
+            metavar="FORM",
+            help="folder (images by split and label), hf (Hugging Face), coco, or csv (no images).",
+        ),
+    ],
+) -> None:
+    """Write a dataset for other tools, with creator, page and licence of every image."""
+    from coralline.datasets import find
+    from coralline.export import export as write
+    from coralline.project import open_store_of
+
+    store = open_store_of(project)
+    found = find(store, dataset)
+    with working("export") as progress:
+        write(store, found, to, out, progress)
+    print(out)
+
+
+@commands.command("import", cls=Command, epilog="Example: coralline import glasses.yaml my-photos/")
+def import_(
+    project: ProjectFile,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder with a subfolder for each label, or a CSV file with the column image, "
+            "and label or boxes (x1,y1,x2,y2).",
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take images that you have into a project's store; the next run's dataset has them."""
+    from coralline.imports import import_into
+    from coralline.project import load_project
+    from coralline.runs import hold
+
+    loaded = load_project(project)
+    with working("import") as progress, hold(loaded.open_store().uri):
+        done = import_into(loaded, project, source, progress)
+    print(done.model_dump_json(indent=1) if as_json else done)
+
+
+@commands.command(
+    cls=Command, epilog="Example: coralline correct glasses.yaml 3f9c01ab 77d0e2c4 --label glasses"
+)
+def correct(
+    project: ProjectFile,
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="SHA256...", help="Images: the first 8 hex digits or more."),
+    ],
+    label: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="What they show.", show_default=False)
+    ] = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="They show none of the labels: leave them out.")
+    ] = False,
+    why: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Kept with it.", show_default=False)
+    ] = None,
+    who: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who says so.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what images show; the next run's dataset has them so, whatever query found them."""
+    from coralline.correct import correct as write_down
+    from coralline.project import load_project
+
+    if none == (label is not None):
+        raise typer.BadParameter("either --label or --none is needed")
+    done = write_down(load_project(project), images, label, why, who)
+    print(done.model_dump_json(indent=1) if as_json else done)
