@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import functools
 import inspect
+import re
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from coralline_core.errors import CorallineError
+from coralline_core.handover import Handover
 from coralline_core.progress import Progress
 from coralline_core.settings import Settings
 from coralline_core.store import open_store
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 S = TypeVar("S", bound=Settings)
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ARTIFACT = re.compile(r"[a-z]+/[a-z_]+")
 
 
 class Step(Generic[S]):
@@ -77,18 +83,55 @@ class Step(Generic[S]):
             "--settings", type=Path, help=f"YAML with the step's settings: {self.settings.__name__}"
         )
         parser.add_argument("--store", required=True, help="the store's URI, or a folder")
+        parser.add_argument(
+            "--run",
+            type=_run_name,
+            help="a run's name: inputs and outputs are then no files but STEP/ARTIFACT of that "
+            "run, in the store. Inputs are waited for; a step that was done is not done again",
+        )
         for name in names:
-            parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path)
+            parser.add_argument(f"--{name.replace('_', '-')}", required=True)
         given = vars(parser.parse_args(arguments))
+        # A stopped container gets SIGTERM: end as on Ctrl-C, keeping what is done.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            settings = _read_settings(given.pop("settings"))
-            self(settings, given.pop("store"), **given)
+            settings, store, run = (given.pop(name) for name in ("settings", "store", "run"))
+            if run is None:
+                self(_read_settings(settings), store, **given)
+            else:
+                self._in_run(_read_settings(settings), store, run, given)
         except CorallineError as error:
             print(error, file=sys.stderr)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             sys.exit(130)
         sys.exit(0)
+
+    def _in_run(
+        self, settings: Mapping[str, Any], uri: str, run: str, artifacts: Mapping[str, str]
+    ) -> None:
+        """Do the work on artifacts of a run that lie in the store."""
+        places = {name: _place(name, value) for name, value in artifacts.items()}
+        made = {name for name, (step, _) in places.items() if step == self.name}
+        store = open_store(uri)
+        handover = Handover(store, run)
+        if handover.has(self.name):
+            print(f"{self.name:<8} was done before in this run", file=sys.stderr)
+            return
+        try:
+            needed = {step: None for step, _ in places.values() if step != self.name}
+            if needed:
+                print(f"{self.name:<8} waits for {', '.join(needed)}", file=sys.stderr, flush=True)
+            handover.wait(needed)
+            with tempfile.TemporaryDirectory() as folder:
+                paths = {name: Path(folder, name) for name in places}
+                for name in places.keys() - made:
+                    handover.fetch(*places[name], paths[name])
+                self(settings, uri, **paths)
+                handover.deliver(self.name, {places[name][1]: paths[name] for name in made})
+        except CorallineError as error:
+            handover.fail(self.name, error)
+            raise
 
     def _validated(self, settings: Mapping[str, Any]) -> S:
         try:
@@ -97,6 +140,22 @@ class Step(Generic[S]):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise CorallineError(first["msg"], where=f"settings of {self.name}: {key}") from error
+
+
+def _run_name(value: str) -> str:
+    if not _RUN.fullmatch(value):
+        raise argparse.ArgumentTypeError(f"{value!r} is no name: letters, digits, '.', '-', '_'")
+    return value
+
+
+def _place(name: str, value: str) -> tuple[str, str]:
+    """The step and the name of an artifact, as `crawl/images`."""
+    if not _ARTIFACT.fullmatch(value):
+        what = f"{value!r} is no artifact of a run"
+        fix = "With --run, name STEP/ARTIFACT, such as crawl/images."
+        raise CorallineError(what, where=f"--{name.replace('_', '-')}", fix=fix)
+    step, _, artifact = value.partition("/")
+    return step, artifact
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:
