@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from coralline.images import COMPONENTS
 from coralline.pipeline import train_pipeline
 from coralline.project import load_project
 from kfp import compiler
@@ -10,7 +11,8 @@ from kfp import compiler
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     path = tmp_path_factory.mktemp("pipeline") / "pipeline.yaml"
-    compiler.Compiler().compile(train_pipeline, str(path))
+    images = {step: f"coralline/{name}:1" for step, name in COMPONENTS.items()}
+    compiler.Compiler().compile(train_pipeline("coralline-train", images), str(path))
     return yaml.safe_load(path.read_text())
 
 
@@ -22,13 +24,13 @@ def containers(compiled):
 
 def test_each_step_has_an_image_of_its_own(containers):
     assert {name: one["image"] for name, one in containers.items()} == {
-        "crawl": "coralline/crawler:latest",
-        "curate": "coralline/curator:latest",
-        "crop": "coralline/cropper:latest",
-        "train": "coralline/trainer:latest",
-        "convert": "coralline/converter:latest",
-        "compile-model": "coralline/edgetpu-compiler:latest",
-        "publish": "coralline/publisher:latest",
+        "crawl": "coralline/crawler:1",
+        "curate": "coralline/curator:1",
+        "crop": "coralline/cropper:1",
+        "train": "coralline/trainer:1",
+        "convert": "coralline/converter:1",
+        "compile-model": "coralline/edgetpu-compiler:1",
+        "publish": "coralline/publisher:1",
     }
 
 

@@ -235,7 +235,7 @@ def test_a_store_is_made_by_a_run_not_by_a_check(project_file, tmp_path):
 
 def test_the_schema_is_json_and_knows_every_section():
     schema = json.loads(json.dumps(Project.model_json_schema()))
-    assert schema["properties"].keys() == {"name", "store", "labels", *STEPS}
+    assert schema["properties"].keys() == {"name", "store", "labels", "kubernetes", *STEPS}
     assert schema["additionalProperties"] is False
 
 

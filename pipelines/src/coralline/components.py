@@ -4,20 +4,36 @@ The bodies are shipped as source text and executed elsewhere, in a process or a 
 holds the one step, so each imports what it needs inside.
 """
 
-import os
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
-REGISTRY = os.environ.get("CORALLINE_REGISTRY", "coralline")
-TAG = os.environ.get("CORALLINE_TAG", "latest")
+
+def wrapped(images: Mapping[str, str]) -> SimpleNamespace:
+    """The steps as KFP components, by name, each with its image of `images`."""
+    steps: list[Callable[..., None]] = [
+        crawl,
+        curate,
+        crop,
+        train,
+        convert,
+        compile_model,
+        publish,
+    ]
+    return SimpleNamespace(
+        **{
+            step.__name__: dsl.component(
+                step,
+                base_image=images[step.__name__.partition("_")[0]],
+                install_kfp_package=False,
+            )
+            for step in steps
+        }
+    )
 
 
-def _image(step: str) -> str:
-    return f"{REGISTRY}/{step}:{TAG}"
-
-
-@dsl.component(base_image=_image("crawler"), install_kfp_package=False)
 def crawl(settings: dict, store: str, images: Output[Dataset], report: Output[Artifact]) -> None:
     """Queries to images."""
     from coralline_crawler.step import execute
@@ -25,7 +41,6 @@ def crawl(settings: dict, store: str, images: Output[Dataset], report: Output[Ar
     execute(settings, store, images=images.path, report=report.path)
 
 
-@dsl.component(base_image=_image("curator"), install_kfp_package=False)
 def curate(
     settings: dict,
     store: str,
@@ -39,7 +54,6 @@ def curate(
     execute(settings, store, images=images.path, curated=curated.path, report=report.path)
 
 
-@dsl.component(base_image=_image("cropper"), install_kfp_package=False)
 def crop(
     settings: dict,
     store: str,
@@ -53,7 +67,6 @@ def crop(
     execute(settings, store, curated=curated.path, crops=crops.path, report=report.path)
 
 
-@dsl.component(base_image=_image("trainer"), install_kfp_package=False)
 def train(
     settings: dict,
     store: str,
@@ -67,7 +80,6 @@ def train(
     execute(settings, store, crops=crops.path, model=model.path, report=report.path)
 
 
-@dsl.component(base_image=_image("converter"), install_kfp_package=False)
 def convert(
     settings: dict,
     store: str,
@@ -89,7 +101,6 @@ def convert(
     )
 
 
-@dsl.component(base_image=_image("edgetpu-compiler"), install_kfp_package=False)
 def compile_model(
     settings: dict,
     store: str,
@@ -103,7 +114,6 @@ def compile_model(
     execute(settings, store, converted=converted.path, compiled=compiled.path, report=report.path)
 
 
-@dsl.component(base_image=_image("publisher"), install_kfp_package=False)
 def publish(
     settings: dict,
     store: str,

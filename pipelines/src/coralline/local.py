@@ -26,12 +26,13 @@ def run(arguments: dict[str, Any], root: Path) -> None:
     """
     from kfp import local
 
+    from coralline.images import COMPONENTS
     from coralline.pipeline import train_pipeline
 
     # Our images hold the packages of this environment; kfp warns about every name it doesn't know.
     warnings.filterwarnings("ignore", message="You may be attemping to run a task")
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root))
-    train_pipeline(**arguments)
+    train_pipeline("coralline-train", COMPONENTS)(**arguments)
 
 
 def _interrupt_at_end_of_stdin() -> None:

@@ -18,6 +18,7 @@ from coralline_publisher.settings import PublishOptions, PublishSettings
 from coralline_trainer.settings import TrainSettings
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
+from coralline.cluster.settings import KubernetesSettings
 from coralline.problems import Problem, problems_in
 from coralline.yaml_source import YamlSource
 
@@ -91,6 +92,8 @@ class Project(Settings):
     """The accelerators to compile for."""
     publish: PublishOptions = PublishOptions()
     """When a model takes the champion's place."""
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """Where the steps run on a cluster, and with how much."""
 
     def open_store(self) -> Store:
         """The project's store."""
@@ -148,6 +151,13 @@ def open_store_of(place: str) -> Store:
     """
     if "://" in place or Path(place).is_dir():
         return open_store(place)
+    if not Path(place).exists():
+        raise CorallineError(
+            "no project file and no store is there",
+            where=place,
+            fix="Name a project file, or a store: its folder or its URI. "
+            "Write a project file with `coralline init NAME`.",
+        )
     return load_project(Path(place)).open_store()
 
 

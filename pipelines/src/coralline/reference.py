@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+_SECTIONS = (*STEPS, "kubernetes")
+
 _INTRODUCTION = """\
 <!-- Written by `make docs` from the settings of the steps: change those, not this file. -->
 
@@ -85,6 +87,18 @@ compile:
 publish:
   min_accuracy: 0.9
 """,
+    "kubernetes": """\
+kubernetes:
+  pipeline_root: gs://my-bucket/kubeflow
+  service_account: coralline
+  retries: 3
+""",
+    "kubernetes.steps": """\
+kubernetes:
+  steps:
+    crawl: {timeout: 12h}
+    train: {cpu: "4", memory: 8Gi, accelerator: nvidia.com/gpu}
+""",
 }
 """By section; each is a part of a project file that `coralline check` accepts."""
 
@@ -92,11 +106,11 @@ publish:
 def reference() -> str:
     """The whole of docs/project-file.md."""
     fields = Project.model_fields
-    first = {name: field for name, field in fields.items() if name not in STEPS}
+    first = {name: field for name, field in fields.items() if name not in _SECTIONS}
     parts = [_INTRODUCTION, "## The project\n", _example("project"), _table("", first)]
     for name, field in first.items():
         parts += _below(name, field)
-    for step in STEPS:
+    for step in _SECTIONS:
         (model,) = models_in(fields[step].annotation)
         intro = f"## `{step}`\n\n{fields[step].description}\n"
         parts += [intro, _example(step), _table(step, model.model_fields)]
@@ -124,7 +138,9 @@ def _below(path: str, field: FieldInfo) -> Iterator[str]:
 
 
 def _section(path: str, field: FieldInfo) -> str:
-    return f"{path}.LABEL" if get_origin(field.annotation) is dict else path
+    if get_origin(field.annotation) is not dict:
+        return path
+    return f"{path}.{path.split('.')[-1].removesuffix('s').upper()}"
 
 
 def _example(path: str) -> str:
@@ -190,12 +206,13 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if field.is_required() or len(_values(field.annotation)) == 1:
         return "must be there"  # a name of one value tells a union's types apart
-    if default is None or isinstance(default, BaseModel):
+    if default is None or isinstance(default, BaseModel) or field.default_factory:
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):
-        return f"`[{', '.join(_tags(type(item))[0] for item in default)}]`"
+        names = (item if isinstance(item, str) else _tags(type(item))[0] for item in default)
+        return f"`[{', '.join(names)}]`"
     return f"`{default}`"
 
 

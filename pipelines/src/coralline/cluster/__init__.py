@@ -1,0 +1,1 @@
+"""The same pipeline on Kubernetes: as plain Jobs, or by Kubeflow Pipelines."""
