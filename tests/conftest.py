@@ -12,8 +12,7 @@ import yaml
 from coralline_demo import PROJECT, image_site
 
 COMMAND = Path(sys.executable).with_name("coralline")
-QUICK = {"train": {"head_epochs": 3, "epochs": 0}, "convert": {"calibration_images": 20}}
-"""Settings for a model that is trained in seconds, and is good for little."""
+REPOSITORY = Path(__file__).parents[1]
 
 
 class Workplace:
@@ -111,7 +110,27 @@ def glasses(site):
     return glasses
 
 
+@pytest.fixture(scope="module")
+def quick(glasses):
+    """The demo's project, for a model that is trained in seconds and is good for nothing."""
+    return glasses(
+        train={"model": {"name": "small_mobilenet", "size": 32}, "epochs": 1},
+        convert={"gallery": 0, "min_agreement": 0, "max_accuracy_drop": 1},
+        compile={"targets": ["tflite-micro"]},
+        publish={"min_accuracy": 0},
+    )
+
+
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory):
     """Makes a workplace, in a folder of its own, from a project."""
     return lambda project: Workplace(tmp_path_factory.mktemp("workplace"), project)
+
+
+@pytest.fixture(scope="session")
+def built_images():
+    """The file that says the images; they are built if they have not been."""
+    file = REPOSITORY / "images" / "built.json"
+    if not file.exists():
+        subprocess.run(["make", "images"], cwd=REPOSITORY, check=True)
+    return file

@@ -11,17 +11,6 @@ STEPS = ("crawl", "curate", "crop", "train", "convert", "compile", "publish")
 
 
 @pytest.fixture(scope="module")
-def quick(glasses):
-    """The demo's project, for a model that is trained in seconds and is good for nothing."""
-    return glasses(
-        train={"model": {"name": "small_mobilenet", "size": 32}, "epochs": 1},
-        convert={"gallery": 0, "min_agreement": 0, "max_accuracy_drop": 1},
-        compile={"targets": ["tflite-micro"]},
-        publish={"min_accuracy": 0},
-    )
-
-
-@pytest.fixture(scope="module")
 def untouched(workplace, quick):
     """The summary of a run that nothing disturbed."""
     place = workplace(quick)

@@ -5,15 +5,9 @@ from coralline_core.store import open_store
 
 
 @pytest.mark.parametrize("kind", ["gs", "s3"])
-def test_two_runs_on_a_bucket(workplace, glasses, asked, kind, request):
+def test_two_runs_on_a_bucket(workplace, quick, asked, kind, request):
     address = request.getfixturevalue(f"{kind}_address")
-    project = glasses(
-        train={"model": {"name": "small_mobilenet", "size": 32}, "epochs": 1},
-        convert={"gallery": 0, "min_agreement": 0, "max_accuracy_drop": 1},
-        compile={"targets": ["tflite-micro"]},
-        publish={"min_accuracy": 0},
-    )
-    place = workplace({**project, "store": address})
+    place = workplace({**quick, "store": address})
     done = place.run()
     assert done.returncode == 0, done.stderr
     first, photos = place.summary, asked()

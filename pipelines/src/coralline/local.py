@@ -1,4 +1,4 @@
-"""The pipeline in processes on this machine: `kfp.local`, in a process of its own.
+"""The pipeline on this machine, in processes or in containers: `kfp.local`, in its own process.
 
 `kfp.local` prints, and sets up logging and `print` as it likes; a process of its own keeps that in
 the run's log, off the terminal. It leads the process group of all the steps. Its stdin is a pipe
@@ -15,11 +15,14 @@ import sys
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coralline.containers import Containers
 
 
-def run(arguments: dict[str, Any], root: Path) -> None:
-    """Run the pipeline; its artifacts go below `root`.
+def run(arguments: dict[str, Any], root: Path, containers: Containers | None = None) -> None:
+    """Run the pipeline, in containers if they are given; its artifacts go below `root`.
 
     Raises:
         RuntimeError: A step failed; it has said why in the run's events or in its output.
@@ -31,8 +34,10 @@ def run(arguments: dict[str, Any], root: Path) -> None:
 
     # Our images hold the packages of this environment; kfp warns about every name it doesn't know.
     warnings.filterwarnings("ignore", message="You may be attemping to run a task")
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root))
-    train_pipeline("coralline-train", COMPONENTS)(**arguments)
+    runner = containers.runner() if containers else local.SubprocessRunner(use_venv=False)
+    local.init(runner, pipeline_root=str(root))
+    images = containers.images if containers else COMPONENTS
+    train_pipeline("coralline-train", images)(**arguments)
 
 
 def _interrupt_at_end_of_stdin() -> None:
@@ -43,16 +48,27 @@ def _interrupt_at_end_of_stdin() -> None:
 
 
 def main() -> None:
-    """Read the pipeline's arguments from the file that the command line names, and run."""
-    arguments_file, root = (Path(argument) for argument in sys.argv[1:])
+    """Run with the arguments of one file, in the containers that another describes, if any."""
+    arguments, root, *more = (Path(argument) for argument in sys.argv[1:])
     threading.Thread(target=_interrupt_at_end_of_stdin, daemon=True).start()
+    containers = _containers(*more)
     try:
-        run(json.loads(arguments_file.read_text()), root)
+        run(json.loads(arguments.read_text()), root, containers)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
+        if containers:
+            containers.stop()
         sys.exit(130)
+
+
+def _containers(file: Path | None = None) -> Containers | None:
+    if file is None:
+        return None
+    from coralline.containers import Containers
+
+    return Containers.model_validate_json(file.read_bytes())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ runs/<time>/
 summary.json, report.html, model/     what people and machines want of it
 project.yaml                          the project file as it was
 arguments.json                        each step's settings
+containers.json                       what the steps' containers are and see, if they run in such
 events.jsonl                          what the steps said
 run.log                               what they printed
 artifacts/                            what they passed on
@@ -27,17 +28,22 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from coralline_core.errors import CorallineError
 from coralline_core.progress import ENVIRONMENT, Event, read_events
 from coralline_edgetpu_compiler.settings import COMPILER, EdgeTpuTarget
 
+from coralline.containers import prepare
+from coralline.project import STEPS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from coralline.containers import Containers
     from coralline.project import Project
 
+_CONTAINERS = "containers.json"
 _LOOK = 0.1  # s between two looks at the steps' events
 _PATIENCE = 30.0  # s that interrupted steps have to keep what they have
 _TEMPORARY = ".temporary-"
@@ -69,28 +75,44 @@ class Run:
         return self.folder / "model"
 
 
-def run_here(project: Project, project_text: str, runs: Path, show: Callable[[Event], None]) -> Run:
-    """Run a project's pipeline in processes on this machine.
+Place = Literal["processes", "docker"]
+
+
+def run_here(
+    project: Project,
+    project_text: str,
+    runs: Path,
+    show: Callable[[Event], None],
+    place: Place = "processes",
+) -> Run:
+    """Run a project's pipeline on this machine.
 
     Args:
         project: What to run.
         project_text: The project file, which the run keeps.
         runs: The folder of all runs.
         show: Takes each event that a step says, soon after it was said.
+        place: Whether the steps are processes, or containers of Docker.
 
     Raises:
-        CorallineError: As a step raised it; another run is at work on the store; or the run's
-            folder cannot be written.
+        CorallineError: As a step raised it; there is no Docker, or not the images; another run is
+            at work on the store; or the run's folder cannot be written.
         KeyboardInterrupt: After the steps were interrupted and kept what they had.
     """
     arguments = project.arguments()
-    _check_compilers(project)
+    containers = None
+    if place == "docker":
+        containers = prepare(project)
+    else:
+        _check_compilers(project)
     _check_latest(runs)
     with hold(arguments["store"]), _new_folder(runs) as (folder, lock):
         _clear(runs)
         _write(folder / "project.yaml", project_text)
         _write(folder / "arguments.json", json.dumps(arguments, indent=1) + "\n")
-        events = _execute(folder, lock, show)
+        if containers:
+            containers = _begin(containers, folder)
+        events = _execute(folder, lock, show, containers)
         summary = _finish(folder, events)
         _point_latest(runs, folder)
     return Run(folder, summary)
@@ -200,12 +222,22 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _execute(folder: Path, lock: int, show: Callable[[Event], None]) -> list[Event]:
+def _begin(containers: Containers, folder: Path) -> Containers:
+    containers.stop()  # those of a run that was killed: the store is held, so they are nobody's
+    containers = containers.writing_to(folder)
+    _write(folder / _CONTAINERS, containers.model_dump_json(indent=1) + "\n")
+    return containers
+
+
+def _execute(
+    folder: Path, lock: int, show: Callable[[Event], None], containers: Containers | None
+) -> list[Event]:
     """Run the pipeline's process to its end, showing events; all of them are returned."""
     said = folder / "events.jsonl"
     command = [sys.executable, "-m", "coralline.local"]
-    command += [str(folder / "arguments.json"), str(folder / "artifacts")]
-    environment = {**os.environ, ENVIRONMENT: str(said), "PYTHONUNBUFFERED": "1"}
+    files = ["arguments.json", "artifacts", *([_CONTAINERS] if containers else [])]
+    command += [str(folder.resolve() / file) for file in files]
+    environment = {**os.environ, ENVIRONMENT: str(said.resolve()), "PYTHONUNBUFFERED": "1"}
     events: list[Event] = []
     offset = 0
     with (
@@ -217,7 +249,7 @@ def _execute(folder: Path, lock: int, show: Callable[[Event], None]) -> list[Eve
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**environment, "TMPDIR": str(temporary)},
+            env={**environment, "TMPDIR": str(temporary.resolve())},
             process_group=0,
             pass_fds=[lock],  # it may outlive us by what its steps take to keep what they have
         ) as process,
@@ -237,8 +269,22 @@ def _execute(folder: Path, lock: int, show: Callable[[Event], None]) -> list[Eve
             raise
         if process.returncode:
             _interrupt(process)  # a step goes on where only the pipeline's process was killed
+            if containers:
+                containers.stop()
             raise _failure(folder, events)
+    _require_all(folder, events)
     return events
+
+
+def _require_all(folder: Path, events: list[Event]) -> None:
+    """A step counts as done when it says so itself.
+
+    Docker's runner takes a container that was gone before it looked for one that did well.
+    """
+    ended = {event.step for event in events if event.event == "end"}
+    for step in STEPS:
+        if step not in ended:
+            raise _unexpected(step, folder)
 
 
 @contextmanager
@@ -281,9 +327,14 @@ def _failure(folder: Path, events: list[Event]) -> CorallineError:
     started = [event.step for event in events if event.event == "start"]
     step = started[-1] if started else "the pipeline"
     log = folder / "run.log"
-    there = log.is_file()
-    if there and _FULL.encode() in log.read_bytes()[-_LOG_END:]:
+    if log.is_file() and _FULL.encode() in log.read_bytes()[-_LOG_END:]:
         return CorallineError(f"no space was left for {step}", where=str(folder), fix=_SPACE)
+    return _unexpected(step, folder)
+
+
+def _unexpected(step: str, folder: Path) -> CorallineError:
+    log = folder / "run.log"
+    there = log.is_file()
     kept = "What is in the store is kept: run again."
     error = CorallineError(
         f"{step} ended unexpectedly",

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from coralline_core.errors import CorallineError
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from coralline.runs import Run
 
 commands = typer.Typer()
+
+Place = Annotated[
+    Literal["processes", "docker"],
+    typer.Option(
+        "--in",
+        metavar="PLACE",
+        help="processes, or docker: in the containers of `make images`.",
+    ),
+]
 
 
 @commands.command(cls=Command, epilog="Example: coralline init helmets")
@@ -58,23 +67,25 @@ def schema() -> None:
     print(json.dumps(Project.model_json_schema(), indent=1))
 
 
-@commands.command(cls=Command, epilog="Example: coralline run glasses.yaml")
+@commands.command(cls=Command, epilog="Example: coralline run glasses.yaml --in docker")
 def run(
     project: ProjectFile,
     runs: Runs = Path("runs"),
+    place: Place = "processes",
     as_json: Json = False,
 ) -> None:
     """Run a project's pipeline on this machine, from the crawl to the published model."""
     from coralline.project import load_project
 
     loaded = load_project(project)
-    _run(loaded, project, runs, as_json=as_json)
+    _run(loaded, project, runs, place, as_json=as_json)
 
 
 @commands.command(cls=Command, epilog="Example: coralline demo")
 def demo(
     runs: Runs = Path("runs"),
     store: Annotated[Path, typer.Option(help="The folder for what is crawled.")] = Path("store"),
+    place: Place = "processes",
     as_json: Json = False,
 ) -> None:
     """Glasses or no glasses: a whole run on real photos, from an image site on this machine."""
@@ -87,7 +98,7 @@ def demo(
         raise CorallineError("the demo's image site is not installed", fix=fix) from None
     loaded = load_project(PROJECT, store=str(store.resolve()))
     with image_site():
-        _run(loaded, PROJECT, runs, as_json=as_json)
+        _run(loaded, PROJECT, runs, place, as_json=as_json)
 
 
 @commands.command(
@@ -116,7 +127,7 @@ def predict(
         print("\n".join(of_image or [f"{image}: nothing found"]))
 
 
-def _run(project: Project, file: Path, runs: Path, *, as_json: bool) -> None:
+def _run(project: Project, file: Path, runs: Path, place: Place, *, as_json: bool) -> None:
     from coralline_core.errors import GateError
     from rich.console import Console
 
@@ -128,7 +139,7 @@ def _run(project: Project, file: Path, runs: Path, *, as_json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with view(STEPS, Console(stderr=as_json)) as show:
-            finished = run_here(project, file.read_text(encoding="utf-8"), runs, show)
+            finished = run_here(project, file.read_text(encoding="utf-8"), runs, show, place)
     except CorallineError as error:
         error.where = locate(error.where, file)
         raise
