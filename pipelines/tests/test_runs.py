@@ -9,16 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from coralline.runs import (
-    _check_latest,
-    _clear,
-    _failure,
-    _finish,
-    _new_folder,
-    _point_latest,
-    _write,
-    hold,
-)
+from coralline.run_folder import check_latest, clear, hold, new_folder, point_latest, write
+from coralline.runs import _failure, _finish
 from coralline_core.errors import CorallineError
 from coralline_core.progress import Event
 
@@ -44,7 +36,7 @@ def full(*_, **__):
 def test_each_run_has_a_folder_of_its_own_in_the_order_of_time(tmp_path):
     folders = []
     for _ in range(12):
-        with _new_folder(tmp_path / "runs") as (folder, _):
+        with new_folder(tmp_path / "runs") as (folder, _):
             folders.append(folder)
     assert len(set(folders)) == 12
     assert all(folder.is_dir() for folder in folders)
@@ -72,13 +64,13 @@ def test_a_place_without_room_for_locks_is_named(tmp_path, monkeypatch):
 
 
 def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path):
-    with _new_folder(tmp_path) as (dead, _):
+    with new_folder(tmp_path) as (dead, _):
         pass
-    with _new_folder(tmp_path) as (living, _):
+    with new_folder(tmp_path) as (living, _):
         for folder in (dead, living):
             (folder / ".temporary-1" / "task").mkdir(parents=True)
             (folder / "run.log").touch()
-        _clear(tmp_path)
+        clear(tmp_path)
         assert [path.name for path in dead.iterdir()] == ["run.log"]
         assert (living / ".temporary-1" / "task").is_dir()
 
@@ -86,13 +78,13 @@ def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path):
 @pytest.mark.parametrize("make", ["mkdir", "touch"])
 def test_what_is_in_the_place_of_latest_is_said_before_the_run(tmp_path, make):
     latest = tmp_path / "latest"
-    _check_latest(tmp_path)
+    check_latest(tmp_path)
     latest.symlink_to("gone")
-    _check_latest(tmp_path)
+    check_latest(tmp_path)
     latest.unlink()
     getattr(latest, make)()
     with pytest.raises(CorallineError, match=r"latest: not a link.*Move it away"):
-        _check_latest(tmp_path)
+        check_latest(tmp_path)
 
 
 def test_latest_is_there_at_every_instant(tmp_path):
@@ -100,12 +92,12 @@ def test_latest_is_there_at_every_instant(tmp_path):
     for folder in folders:
         folder.mkdir()
     latest = tmp_path / "latest"
-    _point_latest(tmp_path, folders[0])
+    point_latest(tmp_path, folders[0])
     ended = threading.Event()
 
     def point():
         for turn in range(500):
-            _point_latest(tmp_path, folders[turn % 2])
+            point_latest(tmp_path, folders[turn % 2])
         ended.set()
 
     thread = threading.Thread(target=point)
@@ -123,7 +115,7 @@ def test_latest_outlives_a_run_that_died_while_pointing(tmp_path):
     for name in "12":
         (tmp_path / name).mkdir()
     (tmp_path / "1" / ".latest").symlink_to("1")
-    _point_latest(tmp_path, tmp_path / "2")
+    point_latest(tmp_path, tmp_path / "2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2", "latest"]
     assert list((tmp_path / "2").iterdir()) == []
 
@@ -177,7 +169,7 @@ def test_a_full_disk_at_the_end_is_a_line_and_leaves_nothing_half(tmp_path, publ
 
 def test_a_file_of_the_run_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CorallineError, match="No space left on device") as caught:
-        _write(Path("/dev/full"), "text")
+        write(Path("/dev/full"), "text")
     assert (caught.value.where, caught.value.fix) == ("/dev/full", SPACE)
 
 
