@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import scale_crawl, scale_crop, scale_curate
+from benchmarks import scale_crawl, scale_crop, scale_curate, scale_keep
 from benchmarks.__main__ import machine
 from benchmarks.scale_curate import Cost
 
@@ -38,6 +38,7 @@ def main() -> int:
         Cost(of[0].images, sum(cost.seconds for cost in of), max(cost.bytes for cost in of))
         for of in zip(*added.values(), strict=True)
     ]
+    costs |= scale_keep.measure()
     bounds = _bounds(costs)
     lines = [f"- {'kept' if kept else 'MISSED'}: {what}" for what, kept in bounds.items()]
     text = "\n".join([machine(), "", *_table(costs), "", *lines]) + "\n"

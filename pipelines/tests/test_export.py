@@ -322,6 +322,23 @@ def test_two_exports_to_one_place_do_not_mix(album, curated, tmp_path):
     assert tried
 
 
+@pytest.mark.parametrize(
+    ("to", "kind"), [("coco", "boxes"), ("coco", "images"), ("folder", "boxes"), ("hf", "curated")]
+)
+def test_progress_comes_to_its_end_and_not_beyond(album, photos, request, tmp_path, to, kind):
+    if kind == "images":
+        dataset = album.images([*photos, photos[0] | {"label": "a dog"}])  # under two labels
+    else:
+        dataset = request.getfixturevalue(kind)
+    written = {"boxes": 15 if to == "coco" else 30, "images": 16, "curated": 16}[kind]
+    heard = []
+    export(album.store, dataset, to, tmp_path / "out", Progress("export", heard.append, 0))
+    told = [(one.done, one.total) for one in heard if one.event == "progress"]
+    assert {total for _, total in told} == {written}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1][0] == written
+
+
 def test_a_place_that_cannot_be_written_is_one_line(album, curated, tmp_path, finish):
     (tmp_path / "file").touch()
     code, _, errors = finish("export", album.store.uri, curated.id, "file/out", "--to", "hf")

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import signal
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -261,16 +263,112 @@ def test_what_is_wrong_in_a_list_is_said_and_nothing_is_taken_in(
     assert list(load_project(project).open_store().list("")) == []
 
 
-def test_a_folder_without_the_projects_labels_is_an_error(take, put, finish, project):
-    put(mine__bird__a=1)
-    with pytest.raises(CorallineError, match="'bird' is not a label of the project"):
+LAYOUTS = {
+    "mine__bird__a": "'bird' is not a label of the project",
+    "mine__cat": "pictures lie beside the labels' folders: 1, such as cat.jpg",
+    "mine__train__a": "pictures lie beside the labels' folders: 1, such as a.jpg",
+    "mine__other__cat__a": "'train' is a split, and beside it is 'other', which is none",
+    "mine__cat__a": "'train' is a split, and beside it is 'cat', which is none",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_that_is_laid_out_otherwise_is_an_error(take, put, project, layout):
+    if not layout.startswith("mine__bird"):
+        put(mine__train__cat__b=2)
+    put(**{layout: 1})
+    with pytest.raises(CorallineError, match=LAYOUTS[layout]):
         take("mine")
-    code, _, errors = finish("import", "p.yaml", "nowhere")
+    assert list(load_project(project).open_store().list("")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("name,creator\ncat/a.jpg,Ann\n", ", line 1", "the header is name,creator"),
+        ("", ", line 1", "the header is empty"),
+        ("file_name,creator\na.jpg,Ann\n", "", "no line names a file that is there; the first"),
+        ("file_name,creator\ncat/a.jpg\n", ", line 2", "not as many fields"),
+        ("file_name,creator\ncat/a.jpg,A,B\n", ", line 2", "not as many fields"),
+    ],
+)
+def test_metadata_that_tells_of_no_picture_is_an_error(take, put, tmp_path, text, where, what):
+    put(mine__cat__a=1)
+    (tmp_path / "mine/metadata.csv").write_text(text)
+    with pytest.raises(CorallineError, match=what) as error:
+        take("mine")
+    assert error.value.where == f"{tmp_path}/mine/metadata.csv{where}"
+
+
+def test_metadata_beside_the_splits_counts_as_that_beside_the_labels(take, run, put, tmp_path):
+    put(mine__train__cat__a=1, mine__test__cat__b=2, mine__train__dog__c=3)
+    (tmp_path / "mine/metadata.csv").write_text("file_name,creator\ntrain/cat/a.jpg,Ann\n")
+    (tmp_path / "mine/test/metadata.csv").write_text("file_name,creator\ncat/b.jpg,Bob\n")
+    take("mine")
+    found = {Path(row["image_url"]).stem: row["creator"] for row in run()[2]}
+    assert (found["a"], found["b"], found["c"]) == ("Ann", "Bob", None)
+
+
+def test_links_are_followed_but_for_those_that_lead_nowhere_or_back(take, put, tmp_path):
+    put(mine__cat__a=1, elsewhere__b=2, elsewhere__c=3, single=4)
+    cats = tmp_path / "mine/cat"
+    (cats / "group").symlink_to(tmp_path / "elsewhere")
+    (cats / "d.jpg").symlink_to(tmp_path / "single.jpg")
+    (tmp_path / "mine/dog").symlink_to(cats / "group")
+    done = take("mine")
+    assert (done.images.kept, done.images.rejected) == (6, {})
+    link = cats / "e.jpg"
+    for place, said in (("nowhere", "nowhere"), (tmp_path / "mine", "to a folder that it is in")):
+        link.symlink_to(place)
+        with pytest.raises(CorallineError, match=f"the link leads {said}") as error:
+            take("mine")
+        assert error.value.where == str(link)
+        link.unlink()
+
+
+@pytest.mark.parametrize(
+    ("project_", "source", "said"),
+    [
+        ("p.yaml", "a.jpg", "a.jpg: it is one picture, and nothing says what it shows"),
+        ("p.yaml", "nowhere", "nowhere: there is no such folder or file"),
+        ("p.yaml", "a.zip", "a.zip: not CSV in UTF-8"),
+        (".", "mine", ".: this is a store or a folder, and the project's labels are needed"),
+        ("s3://b/p", "mine", "s3:/b/p: this is a store or a folder"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_line(
+    put, project, tmp_path, finish, project_, source, said
+):
+    put(a=1)
+    (tmp_path / "a.zip").write_bytes(b"PK\3\4\xff\xfe")
+    code, _, errors = finish("import", project_, source)
     assert code == 2
-    assert (
-        errors[-1]
-        == "nowhere: there is no such folder or file. Name a folder of images, or a CSV file."
-    )
+    assert errors[-1].startswith(said)
+    assert len(errors) <= 2  # the first says that it has begun
+
+
+def test_what_an_interrupted_import_took_in_is_kept(put, project, tmp_path, coralline, finish):
+    put(**{f"photos__{n}": n for n in range(30)})
+    lines = [f"photos/{n}.jpg,{('cat', 'dog')[n % 2]}" for n in range(30)]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/31.jpg"
+        (tmp_path / "list.csv").write_text("\n".join(["image,label", *lines, f"{url},cat"]))
+        private = "crawl: {allow_private_addresses: true, sources"
+        project.write_text(project.read_text().replace("crawl: {sources", private))
+        process = coralline("import", "p.yaml", "list.csv")
+        with silent.accept()[0]:
+            said = [process.stderr.readline() for _ in range(2)]
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 130
+    assert "images" in said[1]
+    assert rest == ["interrupted; run it again to go on"]
+    (tmp_path / "list.csv").write_text("\n".join(["image,label", *lines]))
+    code, printed, _ = finish("import", "p.yaml", "list.csv", "--json")
+    images = json.loads(printed)["images"]
+    assert code == 0
+    assert images["known"] > 0
+    assert images["kept"] + images["known"] == 30
 
 
 def test_what_is_no_picture_is_counted_and_the_rest_taken_in(take, put, tmp_path, finish):
@@ -279,6 +377,8 @@ def test_what_is_no_picture_is_counted_and_the_rest_taken_in(take, put, tmp_path
     (tmp_path / "others/cat").mkdir(parents=True)
     code, printed, _ = finish("import", "p.yaml", "mine", "--json")
     assert code == 0
+    assert json.loads(printed)["images"]["rejected"] == {"not-an-image": 1}
+    code, printed, _ = finish("import", "p.yaml", "mine", "--json")
     assert json.loads(printed)["images"]["rejected"] == {"not-an-image": 1}
     (tmp_path / "mine/cat/b.jpg").rename(tmp_path / "others/cat/c.jpg")
     code, _, errors = finish("import", "p.yaml", "others")

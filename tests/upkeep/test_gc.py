@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,37 +11,19 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
-from coralline.runs import hold
-from coralline.upkeep.gc import GcReport, cutoff, delete_garbage, find_garbage
-from coralline.upkeep.repair import repair
-from coralline.upkeep.verify import verify
+from coralline.run_folder import hold
+from coralline.upkeep.garbage import GcReport
+from coralline.upkeep.gc import cutoff, delete_garbage, find_garbage
 from coralline_core import rows
 from coralline_core.dataset import ShardWriter
 from coralline_core.errors import CorallineError
 from coralline_core.forgotten import Notice
 from coralline_core.journal import append
-from coralline_core.progress import Progress
-from coralline_core.store import FileStore
 from coralline_cropper.crop import crop
 from coralline_cropper.settings import CropSettings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-SILENT = Progress.silent()
-
-
-def later():
-    """A time before which everything that is there now was written."""
-    return datetime.now(UTC) + timedelta(hours=1)
-
-
-def collect(keeper, before=None, **options):
-    """Delete the garbage: its report, and the keys that have gone."""
-    before = before or later()
-    there = set(keeper.store.list(""))
-    found = find_garbage(keeper.store, before, SILENT, **options)
-    report = delete_garbage(keeper.store, found, before, SILENT)
-    return report, there - set(keeper.store.list(""))
+from keeper import SILENT, Dying, KilledError, later
 
 
 def orphan(keeper, label="cat"):
@@ -50,24 +33,12 @@ def orphan(keeper, label="cat"):
     return writer.shards[0]
 
 
-@pytest.fixture
-def filled(keeping, any_address):
-    keeper = keeping(any_address)
-    return keeper, fill(keeper)
-
-
-def fill(keeper):
-    keeper.publish("cat", *range(5))
-    keeper.publish("dog", *range(5, 10))
-    return keeper.run()
-
-
 def test_what_something_names_stays(filled):
     keeper, _ = filled
     keeper.publish("cat", 10)
     keeper.crawl()  # in no curated dataset yet
     before = keeper.snapshot()
-    report, gone = collect(keeper)
+    report, gone = keeper.collect()
     assert gone == set()
     assert report.garbage == {}
     assert keeper.snapshot() == before
@@ -79,9 +50,11 @@ def test_what_nothing_names_goes_once_it_is_old(filled):
     keeper.store.put("models/half/model.json", b"{")
     keeper.store.delete("models/half/model.json")
     keeper.store.put("models/half/model.keras", bytes(1000))
-    young, gone = collect(keeper, before=datetime.now(UTC) - timedelta(hours=1))
+    young, gone = keeper.collect(before=datetime.now(UTC) - timedelta(hours=1))
     assert (gone, young.young) == (set(), 1)
-    report, gone = collect(keeper)
+    assert "1 object stays that nobody needs, written after" in str(young)
+    assert "--older-than, and an hour for clocks that differ" in str(young)
+    report, gone = keeper.collect()
     assert gone == {shard.key, "models/half/model.keras"}
     assert {kind: heap.bytes for kind, heap in report.garbage.items()} == {
         "images": shard.bytes,
@@ -90,13 +63,13 @@ def test_what_nothing_names_goes_once_it_is_old(filled):
 
 
 def test_a_dry_run_says_the_same_and_deletes_nothing(keeper):
-    fill(keeper)
+    keeper.fill()
     orphan(keeper)
     before = keeper.snapshot()
     found = find_garbage(keeper.store, later(), SILENT)
-    dry = GcReport.of(found.garbage, found.young, deleted=False)
+    dry = GcReport.of(found.garbage, found, deleted=False)
     assert keeper.snapshot() == before
-    report, _ = collect(keeper)
+    report, _ = keeper.collect()
     assert dry.garbage == report.garbage
 
 
@@ -106,7 +79,7 @@ def test_images_that_were_crawled_and_never_curated_stay(keeper):
     keeper.publish("dog", 2)
     images = keeper.crawl()
     keeper.store.delete(f"datasets/{images.id}.json")
-    _, gone = collect(keeper)
+    _, gone = keeper.collect()
     assert gone == {segment.key for segment in images.selection}
     keeper.asked.clear()
     assert keeper.shas(keeper.crawl()) == keeper.shas_published()
@@ -115,10 +88,10 @@ def test_images_that_were_crawled_and_never_curated_stay(keeper):
 
 def test_a_run_that_was_killed_before_its_manifests_is_made_again(keeper):
     """Its selections are garbage once they are old, though an index may name them."""
-    runs = fill(keeper)
+    runs = keeper.fill()
     for dataset in runs:
         keeper.store.delete(f"datasets/{dataset.id}.json")
-    _, gone = collect(keeper)
+    _, gone = keeper.collect()
     assert {segment.key for dataset in runs for segment in dataset.selection} <= gone
     again = keeper.run()
     assert again == runs
@@ -128,7 +101,7 @@ def test_a_run_that_was_killed_before_its_manifests_is_made_again(keeper):
 
 def versions(keeper, count):
     """Runs that each found one more photo; their manifests."""
-    datasets = [fill(keeper)]
+    datasets = [keeper.fill()]
     for seed in range(10, 10 + count - 1):
         keeper.publish("cat", seed)
         datasets.append(keeper.run())
@@ -144,7 +117,7 @@ def test_the_newest_stay_and_what_models_were_made_from(keeper):
     runs = versions(keeper, 5)
     keeper.publish_model(runs[0][2], "old")
     keeper.publish_model(runs[2][2], "champion")
-    report, gone = collect(keeper, keep_last=1)
+    report, gone = keeper.collect(keep_last=1)
     kept = [runs[0], runs[2], runs[4]]
     assert {key for key in gone if key.startswith("datasets/")} == ids(runs) - ids(kept)
     assert report.garbage["manifests"].objects == 6
@@ -152,18 +125,66 @@ def test_the_newest_stay_and_what_models_were_made_from(keeper):
     for dataset in [dataset for run in kept for dataset in run]:
         assert len(keeper.shas(dataset)) == len(dataset)
     assert keeper.run() == runs[4]
-    assert collect(keeper, keep_last=1)[1] == set()
+    assert keeper.collect(keep_last=1)[1] == set()
+
+
+def age(keeper, runs, start):
+    """Give the manifests' objects times from `start` on: those of the first run the oldest."""
+    for seconds, run in enumerate(runs):
+        for key in ids([run]):
+            os.utime(keeper.store.root / key, (start + seconds,) * 2)
+
+
+def test_in_a_copy_of_a_store_without_its_times_the_newest_stay(keeper):
+    runs = versions(keeper, 3)
+    age(keeper, reversed(runs), time.time())
+    keeper.collect(keep_last=1)
+    assert set(keeper.store.list("datasets/")) == ids(runs[2:])
+
+
+def test_what_a_run_came_to_again_is_the_newest(keeper):
+    runs = versions(keeper, 3)
+    for dataset in runs[1]:
+        dataset.save(keeper.store)
+    keeper.collect(keep_last=1)
+    assert set(keeper.store.list("datasets/")) == ids(runs[1:2])
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "as older versions wrote them"])
+def test_what_comes_back_from_quarantine_is_no_newer_than_it_was(keeper, dated):
+    runs = versions(keeper, 2)
+    if not dated:
+        for key in ids(runs):
+            keeper.corrupt(key, lambda data: re.sub(rb',\s*"saved_at": "[^"]*"', b"", data))
+        age(keeper, runs, time.time() - 1000)
+    (segment,) = runs[0][0].selection
+    data = keeper.store.get(segment.key).data
+    keeper.store.delete(segment.key)
+    keeper.mend()
+    assert ids(runs) != set(keeper.store.list("datasets/"))
+    keeper.store.put(segment.key, data)
+    keeper.mend()
+    assert ids(runs) == set(keeper.store.list("datasets/"))
+    keeper.collect(keep_last=1)
+    assert set(keeper.store.list("datasets/")) == ids(runs[1:])
+
+
+def test_manifests_of_years_share_their_shards_in_memory(keeper):
+    runs = versions(keeper, 2)
+    datasets = find_garbage(keeper.store, later(), SILENT).inventory.datasets
+    first, second = (datasets[f"datasets/{run[0].id}.json"] for run in runs)
+    assert first.shards[0] is second.shards[0]
 
 
 def test_manifests_that_are_young_stay(keeper):
     runs = versions(keeper, 3)
-    _, gone = collect(keeper, before=datetime.now(UTC) - timedelta(hours=1), keep_last=1)
+    _, gone = keeper.collect(before=datetime.now(UTC) - timedelta(hours=1), keep_last=1)
     assert gone == set()
     assert set(keeper.store.list("datasets/")) == ids(runs)
 
 
 def test_what_was_forgotten_has_gone_once_no_dataset_holds_it(keeper):
-    fill(keeper)
+    keeper.fill()
     sha256, *_ = keeper.shas_published()
     photo = next(p for p in keeper.site.iterdir() if keeper.sha_of(p) == sha256).read_bytes()
     middle = photo[len(photo) // 2 :][:16]
@@ -175,7 +196,7 @@ def test_what_was_forgotten_has_gone_once_no_dataset_holds_it(keeper):
     keeper.run()
     holding = [key for key, data in keeper.snapshot().items() if middle in data]
     assert len(holding) == 1
-    collect(keeper, keep_last=1)
+    keeper.collect(keep_last=1)
     assert not [key for key, data in keeper.snapshot().items() if middle in data]
     for key in keeper.store.list("shards/"):
         with keeper.store.open(key) as file:
@@ -189,24 +210,24 @@ def test_what_was_forgotten_has_gone_once_no_dataset_holds_it(keeper):
 
 
 def test_what_manifests_in_quarantine_name_stays_until_they_come_back(keeper):
-    images, *_ = fill(keeper)
+    images, *_ = keeper.fill()
     before = keeper.snapshot("index/")
     key = images.shards[0].key
     keeper.store.delete(key)
-    repair(keeper.store, verify(keeper.store, SILENT), SILENT)
-    _, gone = collect(keeper, keep_last=1)
+    keeper.mend()
+    _, gone = keeper.collect(keep_last=1)
     assert gone == set()
     keeper.store.put(key, before[key])
-    repair(keeper.store, verify(keeper.store, SILENT), SILENT)
+    keeper.mend()
     for folder in ("datasets/", "shards/"):
         assert list(keeper.store.list(folder)) == [k for k in before if k.startswith(folder)]
 
 
 def test_crops_of_settings_that_are_not_used_any_more_go_with_their_record(keeper):
-    _, curated, crops = fill(keeper)
+    _, curated, crops = keeper.fill()
     other, _ = crop(CropSettings(mode="whole", size=16), curated, keeper.store, SILENT)
     assert other.shards != crops.shards
-    report, gone = collect(keeper)
+    report, gone = keeper.collect()
     assert set(report.garbage) == {"records of crops", "crops"}
     assert {shard.key for shard in other.shards} <= gone
     again, _ = crop(CropSettings(mode="whole", size=16), curated, keeper.store, SILENT)
@@ -216,14 +237,14 @@ def test_crops_of_settings_that_are_not_used_any_more_go_with_their_record(keepe
 
 @pytest.mark.parametrize("folder", ["datasets/", "crawls/", "crops/", "champion.json"])
 def test_nothing_is_deleted_where_something_cannot_be_read(keeper, folder):
-    *_, crops = fill(keeper)
+    *_, crops = keeper.fill()
     keeper.publish_model(crops)
     orphan(keeper)
     key = next(keeper.store.list(folder))
     keeper.corrupt(key, lambda data: data[:-20])
     before = keeper.snapshot()
     with pytest.raises(CorallineError, match=r"cannot be read.*nothing is deleted") as caught:
-        collect(keeper)
+        keeper.collect()
     assert caught.value.where.endswith(key)
     assert keeper.snapshot() == before
 
@@ -240,28 +261,11 @@ def test_what_a_run_names_meanwhile_stays(keeper):
     there = set(keeper.store.list(""))
     for dataset in runs[0]:
         dataset.save(keeper.store)
-    report = delete_garbage(keeper.store, found, before, SILENT)
+    report = delete_garbage(keeper.store, found, SILENT)
     assert report.garbage == {}
     assert set(keeper.store.list("")) == there
     for dataset in runs[0]:
         assert len(keeper.shas(dataset)) == len(dataset)
-
-
-class KilledError(BaseException):
-    """The process dies."""
-
-
-class Dying(FileStore):
-    """A store whose process dies at a deletion."""
-
-    deletions = 0
-    dies_at = 0
-
-    def delete(self, key):
-        self.deletions += 1
-        if self.deletions == self.dies_at:
-            raise KilledError
-        super().delete(key)
 
 
 def test_killed_at_any_deletion_it_leaves_a_store_that_is_whole(keeper):
@@ -270,7 +274,7 @@ def test_killed_at_any_deletion_it_leaves_a_store_that_is_whole(keeper):
     orphan(keeper)
     full = keeper.folder / "full"
     shutil.copytree(keeper.store.root, full)
-    collect(keeper, keep_last=1)
+    keeper.collect(keep_last=1)
     left = keeper.snapshot()
     total = sum(len(files) for *_, files in os.walk(full)) - len(left)
     dies_at = 0
@@ -281,11 +285,11 @@ def test_killed_at_any_deletion_it_leaves_a_store_that_is_whole(keeper):
         dying.dies_at = dies_at = dies_at + 1
         found = find_garbage(dying, later(), SILENT, keep_last=1)
         try:
-            delete_garbage(dying, found, later(), SILENT)
+            delete_garbage(dying, found, SILENT)
         except KilledError:
             inventory = find_garbage(keeper.store, later(), SILENT).inventory
             assert set(inventory.named()) <= set(keeper.store.list("shards/"))
-            collect(keeper, keep_last=1)
+            keeper.collect(keep_last=1)
             assert keeper.snapshot() == left
         else:
             break
@@ -304,7 +308,7 @@ store, before = open_store(sys.argv[1]), datetime.now(UTC) + timedelta(hours=1)
 print("looking", flush=True)
 found = find_garbage(store, before, Progress.silent(), 1)
 print("deleting", flush=True)
-delete_garbage(store, found, before, Progress.silent())
+delete_garbage(store, found, Progress.silent())
 """
 
 
@@ -323,7 +327,7 @@ def test_killed_with_9_it_leaves_a_store_that_is_whole(keeper):
             process.kill()
         inventory = find_garbage(keeper.store, later(), SILENT).inventory
         assert set(inventory.named()) <= set(keeper.store.list("shards/"))
-    collect(keeper, keep_last=1)
+    keeper.collect(keep_last=1)
     assert keeper.run() == runs[-1]
 
 
@@ -333,7 +337,7 @@ def test_killed_with_9_it_leaves_a_store_that_is_whole(keeper):
 @given(st.data())
 def test_no_run_and_no_collection_takes_anything_from_what_is_kept(keeping, data):
     keeper = keeping()
-    fill(keeper)
+    keeper.fill()
     seed = 10
     for _ in range(data.draw(st.integers(1, 4))):
         match data.draw(st.sampled_from(["more", "fewer", "model", "collect"])):
@@ -349,8 +353,8 @@ def test_no_run_and_no_collection_takes_anything_from_what_is_kept(keeping, data
                 keeper.publish_model(keeper.run()[-1], f"v{seed}")
                 seed += 1
             case "collect":
-                collect(keeper, keep_last=data.draw(st.integers(1, 2)))
-    collect(keeper, keep_last=1)
+                keeper.collect(keep_last=data.draw(st.integers(1, 2)))
+    keeper.collect(keep_last=1)
     inventory = find_garbage(keeper.store, later(), SILENT).inventory
     for dataset in inventory.datasets.values():
         assert len(keeper.shas(dataset)) == len(dataset)
@@ -375,7 +379,7 @@ def test_what_is_no_span_of_time_is_said(text):
 
 
 def test_the_command_deletes_when_it_is_told_to_and_no_run_is_at_work(keeper):
-    fill(keeper)
+    keeper.fill()
     shard = orphan(keeper)
     two_days_ago = time.time() - 48 * 3600
     os.utime(keeper.store.root / shard.key, (two_days_ago, two_days_ago))

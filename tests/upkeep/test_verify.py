@@ -5,16 +5,12 @@ import json
 import pytest
 from coralline.upkeep.verify import verify
 from coralline_core.corrections import Correction, record
-from coralline_core.progress import Progress
-
-SILENT = Progress.silent()
+from keeper import SILENT, cut, flipped
 
 
 def fill(keeper):
     """Two runs and a model; the manifests of the second."""
-    keeper.publish("cat", *range(5))
-    keeper.publish("dog", *range(5, 10))
-    keeper.run()
+    keeper.fill()
     keeper.publish("cat", 10)
     datasets = keeper.run()
     keeper.publish_model(datasets[-1])
@@ -30,15 +26,6 @@ def filled(keeper):
 @pytest.fixture
 def filled_anywhere(keeping, any_address):
     return fill(keeping(any_address))
-
-
-def flipped(data):
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 0x10]) + data[middle + 1 :]
-
-
-def cut(data):
-    return data[: len(data) // 2]
 
 
 def damages(keeper, **options):
@@ -155,10 +142,29 @@ def test_a_champion_without_its_version_is_found(filled):
     assert "cannot be read" in damages(keeper)["champion.json"].what
 
 
+def test_what_lies_in_quarantine_is_said_where_all_else_is_well(filled):
+    keeper, (images, *_) = filled
+    keeper.corrupt(images.shards[0].key, cut)
+    keeper.mend()
+    report = verify(keeper.store, SILENT).report
+    assert report.well
+    assert report.quarantine["shards/"] == 1
+    assert report.quarantine["datasets/"] >= 3
+    said = f"in quarantine/: {report.quarantine['datasets/']} of datasets/, 1 of shards/"
+    assert str(report).splitlines()[1:] == [said, "all is well"]
+
+
+def test_a_quick_look_does_not_say_that_all_is_well(filled):
+    keeper, (images, *_) = filled
+    keeper.corrupt(images.shards[0].key, flipped)
+    report = verify(keeper.store, SILENT, quick=True).report
+    assert report.damages == ()
+    assert str(report).splitlines()[0].endswith("shards and models for presence and size only")
+    assert str(report).splitlines()[1:] == ["nothing is missing"]
+
+
 def test_the_exit_code_and_the_lines_say_how_it_is(keeper):
-    keeper.publish("cat", *range(5))
-    keeper.publish("dog", *range(5, 10))
-    images, curated, _ = keeper.run()
+    images, curated, _ = keeper.fill()
     code, printed, errors = keeper.command("verify", "p.yaml")
     assert code == 0, errors
     assert printed.endswith("all is well\n")

@@ -1,5 +1,6 @@
 import hashlib
 import os
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -355,7 +356,41 @@ def test_a_manifest_is_kept_under_its_id(store, make_row):
     dataset = write(store, [make_row(b"one")])
     name = dataset.save(store)
     assert name == dataset.id
-    assert Dataset.model_validate_json(store.get(f"datasets/{name}.json").data) == dataset
+    assert {**dict(kept(store, name)), "saved_at": None} == dict(dataset)
+
+
+def kept(store, name):
+    return Dataset.model_validate_json(store.get(f"datasets/{name}.json").data)
+
+
+def test_a_dataset_that_a_run_comes_to_again_has_the_same_id_and_is_the_newest(store, make_row):
+    first, second = (write(store, [make_row(data)]) for data in (b"one", b"two"))
+    names = [dataset.save(store) for dataset in (first, second, first)]
+    assert names == [first.id, second.id, first.id]
+    assert kept(store, first.id).id == first.id
+    assert kept(store, first.id).saved_at > kept(store, second.id).saved_at
+
+
+@given(manifest, st.datetimes(timezones=st.just(UTC)))
+def test_when_it_was_saved_is_not_a_part_of_the_id(dataset, at):
+    saved = dataset.model_copy(update={"saved_at": at})
+    assert saved.id == dataset.id
+    assert Dataset.model_validate_json(saved.model_dump_json()) == saved
+
+
+def test_two_that_were_saved_in_one_second_are_told_apart_where_the_store_shows_no_less():
+    modified = datetime(2026, 1, 1, tzinfo=UTC)
+    saved = Dataset(kind="images", shards=(), counts={}, saved_at=modified.replace(microsecond=9))
+    assert saved.written(modified) == saved.saved_at
+
+
+def test_a_copy_is_as_old_as_it_says_and_a_clock_that_is_ahead_makes_nothing_newer():
+    early, late = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
+    dataset = Dataset(kind="images", shards=(), counts={})
+    assert dataset.written(late) == late
+    saved = dataset.model_copy(update={"saved_at": early})
+    assert saved.written(late) == early
+    assert dataset.model_copy(update={"saved_at": late}).written(early) == early
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "PAR1", '{"schema_version": 3}'])

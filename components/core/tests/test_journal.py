@@ -49,6 +49,12 @@ def test_a_record_that_says_something_else_is_named(store):
     assert caught.value.where == key
 
 
+def test_a_record_that_is_no_json_is_said_in_one_breath(store):
+    store.put("said/1.json", b"{")
+    with pytest.raises(CorallineError, match="not a record of said: Invalid JSON"):
+        numbers(store)
+
+
 def test_of_two_corrections_of_one_image_the_later_counts(store):
     assert corrected(store) == {}
     at = datetime.now(UTC)

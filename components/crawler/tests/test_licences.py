@@ -104,6 +104,41 @@ def test_what_is_kept_and_not_allowed_any_more_is_not_in_the_dataset(site, photo
     assert {request.path for request in site.asked()} == {"/v1/images/"}
 
 
+def test_an_image_that_is_at_an_allowed_url_too_is_attributed_to_that_one(
+    site, photos, crawl, searched, store
+):
+    cats, dogs = photos(2), photos(2, first=4)
+    site.pages["/again.jpg"] = site.pages["/0.jpg"]
+    again = {"url": site.url("/again.jpg"), "license": "by", "creator": "Ann"}
+    again["foreign_landing_url"] = "https://photos.test/ann"
+    other = {"url": cats[0], "license": "by-nc", "creator": "Bob"}
+    dog = [{"url": url, "license": "by", "creator": "Carl"} for url in dogs]
+    source = searched(cat=[other, *works(cats[1:], "by"), again], dog=dog)
+    before = crawl(source)
+    assert {row["creator"] for row in before.rows} == {"Bob", None, "Carl"}
+    site.requests.clear()
+    told = ("image_url", "page_url", "creator", "licence")
+    for _ in range(2):
+        strict = crawl(source, licences=["by"])
+        rows = {row["sha256"]: row for row in strict.rows}
+        assert len(rows) == len(strict.rows) == 4
+        assert strict.report.licences == {"by": 4}
+        moved = rows[before.rows[0]["sha256"]]
+        assert [moved[name] for name in told] == [
+            *(again["url"], again["foreign_landing_url"], "Ann", "by")
+        ]
+        for row in before.rows[1:]:
+            assert rows[row["sha256"]] == row
+    records = list(store.list("crawls/"))
+    crawl(source, licences=["by"])
+    replacing = [key for key in records if b'"replaces":["' in store.get(key).data]
+    assert len(replacing) == 1
+    assert {request.path for request in site.asked()} == {"/v1/images/"}
+    for key in list(store.list("index/")):
+        store.delete(key)
+    assert crawl(source, licences=["by"]).dataset.id == strict.dataset.id
+
+
 def test_a_folder_of_ones_own_pictures_says_its_licence(crawl, tmp_path, photo):
     for seed, name in enumerate(("cat/1.jpg", "dog/1.jpg")):
         (tmp_path / "mine" / name).parent.mkdir(parents=True)

@@ -65,7 +65,7 @@ def test_taken_in_twice_it_is_known(take, files, store):
     take(files("cat", 3))
     shards = list(store.list("shards/"))
     report = take([*files("cat", 3), *files("cat", 1)])
-    assert (report.kept, report.known) == (0, 4)
+    assert (report.kept, report.known) == (0, 3)
     assert list(store.list("shards/")) == shards
 
 
@@ -77,6 +77,9 @@ def test_rejects_are_counted_and_end_nothing(take, files, tmp_path):
     assert report.rejected == {"not-an-image": 1, "missing-file": 1}
     assert report.examples["not-an-image"] == [cats[1].url]
     assert (report.kept, report.known) == (2, 0)
+    again = take(cats)
+    assert (again.kept, again.known) == (0, 2)
+    assert (again.rejected, again.examples) == (report.rejected, report.examples)
     report = take(files("cat", 1, first=7), licences=["by"])
     assert report.rejected == {"licence": 1}
 

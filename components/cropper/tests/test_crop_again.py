@@ -100,6 +100,26 @@ def test_what_is_decided_anew_needs_no_new_crop(photos, cut):
     assert dataset.counts["no glasses"]["test"] == 2
 
 
+def test_a_photo_whose_row_was_written_anew_is_cut_anew_with_what_it_says(photos, cut, store):
+    curated, found = photos
+    cut(curated, found)
+    one = found[0]["sha256"]
+    old, other = curated.shards
+    with ShardWriter(store, rows.IMAGES) as writer:
+        for row in curated.model_copy(update={"shards": (old,)}).iter_rows(store):
+            writer.add(row | {"creator": "Ann"} if row["sha256"] == one else row)
+    moved = curated.model_copy(update={"shards": (*writer.shards, other)})
+    new = writer.shards[0].key
+    there = [row | {"shard": new} if row["shard"] == old.key else row for row in found]
+    dataset, _, crops, decoded = cut(moved, there)
+    assert decoded == {row["sha256"] for row in there if row["shard"] == new}
+    assert len(decoded) == 6
+    by = {row["source_sha256"]: row["creator"] for row in dataset.iter_rows(store)}
+    assert by == dict.fromkeys(names(found), "someone") | {one: "Ann"}
+    assert crops.keys() == names(found)
+    assert cut(moved, there)[3] == set()
+
+
 def test_other_settings_cut_all_photos_anew(photos, cut):
     curated, found = photos
     cut(curated, found)
@@ -107,23 +127,47 @@ def test_other_settings_cut_all_photos_anew(photos, cut):
     assert cut(curated, found)[3] == set()
 
 
-def test_another_box_file_cuts_all_photos_anew(photos, cut, tmp_path):
+def test_another_box_file_cuts_the_photos_anew_whose_boxes_changed(photos, cut, tmp_path):
     curated, found = photos
     boxes = tmp_path / "boxes.csv"
     lines = [f"{row['sha256']},10,10,200,200" for row in found]
     header = "image,x1,y1,x2,y2,label"
     boxes.write_text("\n".join([header, *(f"{line}," for line in lines)]))
     settings = {"mode": "boxes", "boxes": boxes}
-    dataset, *_ = cut(curated, found, **settings)
-    assert dataset.counts["glasses"] == {"train": 3, "validation": 1, "test": 1}
+    before, *_ = cut(curated, found, **settings)
+    assert before.counts["glasses"] == {"train": 3, "validation": 1, "test": 1}
     assert cut(curated, found, **settings)[3] == set()
 
     boxes.write_text("\n".join([header, f"{lines[0]},no glasses", *(f"{n}," for n in lines[1:])]))
     dataset, report, crops, decoded = cut(curated, found, **settings)
-    assert decoded == names(found)
+    assert decoded == names(found[:1])
+    assert not set(before.shards) & set(dataset.shards), "one of them held the crop of before"
     assert crops[found[0]["sha256"]]["label"] == "no glasses"
     assert dataset.counts["no glasses"]["train"] == 4
     assert report.crops_per_photo == {1: 10}
+
+    boxes.write_text("\n".join([header, *(f"{line}," for line in reversed(lines))]))
+    assert cut(curated, found, **settings)[3] == names(found[:1]), "the order does not count"
+
+
+def test_a_cropper_that_dies_before_it_cuts_anew_leaves_nothing_of_before(
+    photos, cut, store, tmp_path, monkeypatch
+):
+    curated, found = photos
+    boxes = tmp_path / "boxes.csv"
+    lines = [f"{row['sha256']},10,10,200,200" for row in found]
+    boxes.write_text("\n".join(["image,x1,y1,x2,y2", *lines]))
+    cut(curated, found, mode="boxes", boxes=boxes)
+    boxes.write_text("\n".join(["image,x1,y1,x2,y2", lines[0].replace("200", "150"), *lines[1:]]))
+    with monkeypatch.context() as patch:
+        patch.setattr(crop_module, "_cut_all", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cut(curated, found, mode="boxes", boxes=boxes)
+    dataset, *_, decoded = cut(curated, found, mode="boxes", boxes=boxes)
+    assert decoded == names(found[:1])
+    found_boxes = {row["source_sha256"]: row["box"] for row in dataset.iter_rows(store)}
+    assert found_boxes.pop(found[0]["sha256"]) == [0, 0, 178, 178]
+    assert set(map(tuple, found_boxes.values())) == {(0, 0, 238, 238)}
 
 
 @pytest.mark.parametrize("when", [2, 5, 9])

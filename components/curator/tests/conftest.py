@@ -66,3 +66,25 @@ def row() -> Callable[..., dict[str, Any]]:
         return own | columns
 
     return row
+
+
+@pytest.fixture(scope="session")
+def anchors() -> Callable[..., list[dict[str, Any]]]:
+    """Groups of each label, apart from all others, so that a label can be split at all."""
+
+    def anchors(groups: int = 3) -> list[dict[str, Any]]:
+        return [
+            {
+                "sha256": f"anchor-{label}-{n}",
+                "phash": (0x9E37_79B9_7F4A_7C15 * (n * 2 + (label == "cat") + 10**4)) % 2**64,
+                "width": 9,
+                "height": 9,
+                "label": label,
+                "image_url": f"http://host/{label}/{n}",
+                "group": f"anchor-{label}-{n}",
+            }
+            for label in ("cat", "dog")
+            for n in range(groups)
+        ]
+
+    return anchors

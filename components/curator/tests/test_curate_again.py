@@ -39,23 +39,6 @@ def finding(draw) -> dict:
     }
 
 
-def anchors() -> list[dict]:
-    """Six groups of each label, apart from all others, so that a label can be split at all."""
-    return [
-        {
-            "sha256": f"anchor-{label}-{n}",
-            "phash": (0x9E37_79B9_7F4A_7C15 * (n * 2 + (label == "cat") + 10**4)) % 2**64,
-            "width": 9,
-            "height": 9,
-            "label": label,
-            "image_url": f"http://host/{label}/{n}",
-            "group": f"anchor-{label}-{n}",
-        }
-        for label in ("cat", "dog")
-        for n in range(6)
-    ]
-
-
 class Project:
     """A store whose images come and go."""
 
@@ -83,9 +66,9 @@ class Project:
 
 
 @pytest.fixture
-def project(store):
+def project(store, anchors):
     project = Project(store)
-    project.crawl(anchors())
+    project.crawl(anchors(6))
     return project
 
 
@@ -97,13 +80,13 @@ change = st.tuples(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(change, min_size=2, max_size=5))
-def test_step_by_step_is_the_same_as_from_nothing(changes):
+@given(changes=st.lists(change, min_size=2, max_size=5))
+def test_step_by_step_is_the_same_as_from_nothing(anchors, changes):
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         following, anew = Project(FileStore(Path(one))), Project(FileStore(Path(other)))
         there = {}
         for project in (following, anew):
-            project.crawl(anchors())
+            project.crawl(anchors(6))
         for added, leaving, said in changes:
             new = {}
             for row in added:

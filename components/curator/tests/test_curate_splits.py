@@ -69,37 +69,26 @@ def findings(draw) -> dict:
     }
 
 
-def anchors() -> list[dict]:
-    """Three groups of each label, apart from all others, so that a label can be split at all."""
-    return [
-        {
-            "sha256": f"anchor-{label}-{n}",
-            "phash": (0x9E37_79B9_7F4A_7C15 * (n * 2 + (label == "cat") + 100)) % 2**64,
-            "width": 9,
-            "height": 9,
-            "label": label,
-            "image_url": f"http://host/{label}/{n}",
-            "group": f"anchor-{label}-{n}",
-        }
-        for label in ("cat", "dog")
-        for n in range(3)
-    ]
+@pytest.fixture(scope="session")
+def curated(crawl, anchors):
+    """Curates rows and the anchors: the dataset, and what it says of each photo."""
 
+    def curated(store, found, shards=1) -> tuple[Dataset, dict]:
+        images = crawl(store, [*anchors(), *found], shards)
+        dataset, _ = curate(CurateSettings(), images, store, Progress.silent())
+        rows = dataset.table(store, ["sha256", "phash", "page_url", "group", "split"]).to_pylist()
+        return dataset, {row["sha256"]: row for row in rows}
 
-def curated(store, crawl, found, shards=1) -> tuple[Dataset, dict]:
-    images = crawl(store, [*anchors(), *found], shards)
-    dataset, _ = curate(CurateSettings(), images, store, Progress.silent())
-    rows = dataset.table(store, ["sha256", "phash", "page_url", "group", "split"]).to_pylist()
-    return dataset, {row["sha256"]: row for row in rows}
+    return curated
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(findings(), max_size=25), st.data())
-def test_splits_share_no_group_and_the_order_of_crawls_does_not_count(crawl, found, data):
+def test_splits_share_no_group_and_the_order_of_crawls_does_not_count(curated, found, data):
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        first, kept = curated(FileStore(Path(one)), crawl, found)
+        first, kept = curated(FileStore(Path(one)), found)
         shuffled = data.draw(st.permutations([*found, *found]))
-        second, again = curated(FileStore(Path(other)), crawl, shuffled, shards=2)
+        second, again = curated(FileStore(Path(other)), shuffled, shards=2)
     decided = [
         {sha256: (row["group"], row["split"]) for sha256, row in rows.items()}
         for rows in (kept, again)
@@ -120,12 +109,12 @@ def test_splits_share_no_group_and_the_order_of_crawls_does_not_count(crawl, fou
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(findings(), max_size=10), min_size=2, max_size=4))
-def test_what_was_in_test_stays_there_through_every_recrawl(crawl, crawls):
+def test_what_was_in_test_stays_there_through_every_recrawl(curated, crawls):
     held: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = FileStore(Path(folder))
         for n in range(1, len(crawls) + 1):
-            _, kept = curated(store, crawl, [row for found in crawls[:n] for row in found])
+            _, kept = curated(store, [row for found in crawls[:n] for row in found])
             for sha256, row in kept.items():
                 before = held.get(sha256, row["split"])
                 if before == "test":
@@ -133,7 +122,7 @@ def test_what_was_in_test_stays_there_through_every_recrawl(crawl, crawls):
                 if before == "validation":
                     assert row["split"] != "train"
             held.update({sha256: row["split"] for sha256, row in kept.items()})
-            _, again = curated(store, crawl, [row for found in crawls[:n] for row in found])
+            _, again = curated(store, [row for found in crawls[:n] for row in found])
             assert again == kept
 
 
@@ -161,7 +150,9 @@ def test_three_groups_are_enough_for_every_split(sizes):
     assert set(chosen(groups).values()) == {"train", "validation", "test"}
 
 
-def test_two_groups_are_for_train_and_test_with_a_warning(store, progress, said, crawl, row):
+def test_two_groups_are_for_train_and_test_with_a_warning(
+    store, progress, said, crawl, anchors, row
+):
     images = crawl(store, [row("a", 0), row("b", 2**64 - 1), *anchors()[3:]])
     dataset, _ = curate(CurateSettings(), images, store, progress)
     assert dataset.counts["cat"] == {"train": 1, "test": 1}
@@ -176,7 +167,7 @@ def test_two_groups_are_for_train_and_test_with_a_warning(store, progress, said,
         ([("a", 0, "p"), ("b", 2**64 - 1, "p")], "all 2 images of cat are one group"),
     ],
 )
-def test_one_group_cannot_be_split(store, progress, crawl, row, rows, message):
+def test_one_group_cannot_be_split(store, progress, crawl, anchors, row, rows, message):
     found = [row(name, phash, group=page) for name, phash, page in rows]
     with pytest.raises(CorallineError, match=message) as caught:
         curate(CurateSettings(), crawl(store, [*found, *anchors()[3:]]), store, progress)
@@ -272,7 +263,7 @@ def test_a_record_that_is_lost_ends_the_step(store):
         dealt(store, [group("a"), group("b")], log=log)
 
 
-def test_the_command_twice_gives_the_same_dataset(store, crawl, tmp_path):
+def test_the_command_twice_gives_the_same_dataset(store, crawl, anchors, tmp_path):
     crawl(store, anchors()).write(tmp_path / "images.json")
     (tmp_path / "curate.yaml").write_text("near_duplicate_distance: 5\n")
     datasets = []
@@ -285,7 +276,7 @@ def test_the_command_twice_gives_the_same_dataset(store, crawl, tmp_path):
     assert store.get(f"datasets/{datasets[0].id}.json") is not None
 
 
-def test_wrong_settings_are_one_line_and_exit_code_2(store, crawl, tmp_path):
+def test_wrong_settings_are_one_line_and_exit_code_2(store, crawl, anchors, tmp_path):
     crawl(store, anchors()).write(tmp_path / "images.json")
     (tmp_path / "curate.yaml").write_text("near_duplicate_distance: 70\n")
     done = command(tmp_path, store, "curated.json", "report.json")

@@ -6,17 +6,18 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
-from coralline_core.corrections import Correction, record
+from coralline_core import rows
+from coralline_core.corrections import Correction, CropOf, record
 from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
 
-from coralline.datasets import find, listing
+from coralline.datasets import newest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
     from coralline_core.store import Store
 
     from coralline.project import Project
@@ -36,6 +37,10 @@ class CorrectReport(Report):
     def __str__(self) -> str:
         label = self.correction.label or "none of the labels"
         lines = [f"{sha256[:_SHOWN]}  {label}" for sha256 in self.correction.images]
+        lines += [
+            f"{crop.photo[:_SHOWN]}, crop at {crop.box[0]},{crop.box[1]}  {label}"
+            for crop in self.correction.crops
+        ]
         return "\n".join([*lines, "kept: the next run's dataset has it so"])
 
 
@@ -46,18 +51,20 @@ def correct(
     why: str | None = None,
     who: str | None = None,
 ) -> CorrectReport:
-    """Say what images show; what was said of them before counts no more.
+    """Say what images or crops show; what was said of them before counts no more.
 
     Args:
         project: Whose store it is.
-        images: The sha256 of each, or how it begins: 8 hex digits and more, as long as one image
-            of the newest dataset begins so.
+        images: The sha256 of each image or crop, or how it begins: 8 hex digits and more, as long
+            as one of the newest datasets begins so. A crop's photo and the other crops of it stay
+            as they are.
         label: One of the project's; None: none of them, so that the images are left out.
         why: For those who come later.
         who: Who says so.
 
     Raises:
-        CorallineError: The project has no such label, an image is not known, or several are meant.
+        CorallineError: The project has no such label, an image is not known, several are meant, or
+            the newest dataset cannot be read.
     """
     if label is not None and label not in project.labels:
         raise CorallineError(
@@ -67,20 +74,40 @@ def correct(
         )
     store = project.open_store()
     known = _known(store)
-    named = dict.fromkeys(_complete(image.lower(), known, store) for image in images)
+    crops = _crops(store)
+    everything = pa.chunked_array([*known.chunks, *crops["sha256"].chunks], pa.string())
+    named = dict.fromkeys(_complete(image.lower(), everything, store) for image in images)
+    meant = crops.filter(pc.is_in(crops["sha256"], value_set=pa.array(named, pa.string())))
+    of_crops = set(meant["sha256"].to_pylist())
     correction = Correction(
-        images=tuple(named), label=label, why=why, who=who, at=datetime.now(UTC)
+        images=tuple(sha256 for sha256 in named if sha256 not in of_crops),
+        crops=tuple(
+            CropOf(photo=row["source_sha256"], box=tuple(row["box"])) for row in meant.to_pylist()
+        ),
+        label=label,
+        why=why,
+        who=who,
+        at=datetime.now(UTC),
     )
     return CorrectReport(key=record(store, correction), correction=correction)
 
 
 def _known(store: Store) -> pa.ChunkedArray[Any]:
     """The sha256 of every image of the newest crawl: also of those that curation left out."""
-    for entry in listing(store).datasets:
-        if entry.kind == "images":
-            return find(store, entry.id).selected(store, ["sha256"])["sha256"]
-    raise CorallineError(
-        "there are no images yet", where=store.uri, fix="Run the project first: coralline run."
+    images = newest(store, "images")
+    if images is None:
+        raise CorallineError(
+            "there are no images yet", where=store.uri, fix="Run the project first: coralline run."
+        )
+    return images.selected(store, ["sha256"])["sha256"]
+
+
+def _crops(store: Store) -> pa.Table:
+    """Every crop of the newest dataset of them, and what it is of."""
+    columns = ["sha256", "source_sha256", "box"]
+    crops = newest(store, "crops")
+    return (
+        rows.CROPS.empty_table().select(columns) if crops is None else crops.table(store, columns)
     )
 
 
@@ -95,13 +122,13 @@ def _complete(digits: str, known: pa.ChunkedArray[Any], store: Store) -> str:
         return meant[0]
     if not meant:
         raise CorallineError(
-            f"no image of the newest dataset begins with {digits}",
+            f"no image or crop of the newest datasets begins with {digits}",
             where=store.uri,
             fix="See which there are: coralline export, with --to csv.",
         )
     named = ", ".join(meant[:_NAMED]) + (", …" if len(meant) > _NAMED else "")
     raise CorallineError(
-        f"{len(meant)} images begin with {digits}: {named}",
+        f"{len(meant)} images or crops begin with {digits}: {named}",
         where=store.uri,
         fix="Give more digits.",
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
+from coralline_core.store.protocol import RESOLUTION
 from coralline_publisher.champion import Champion
 from pydantic import ValidationError
 from rich.filesize import decimal
@@ -16,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from coralline_core.store import Store
 
@@ -33,7 +35,7 @@ class Entry(Report):
     id: str
     kind: Literal["images", "curated", "crops"]
     written: datetime
-    """By the store's clock."""
+    """When a run last came to it."""
     rows: int
     counts: dict[str, dict[str, int]]
     """Rows by label, then by split (`""` before there are splits)."""
@@ -51,6 +53,28 @@ class Listing(Report):
     datasets: tuple[Entry, ...]
     unreadable: dict[str, str]
     """By key, what is wrong with an object that is no manifest."""
+
+
+class Manifest(NamedTuple):
+    """An object under `datasets/`."""
+
+    written: datetime
+    """When a run last came to it; of one that cannot be read, when it was written."""
+    key: str
+    read: Dataset | str
+    """What it says, or what is wrong with it."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset.
+
+        Raises:
+            CorallineError: It cannot be read.
+        """
+        if isinstance(self.read, str):
+            fix = "Put it right: coralline verify --repair; or update coralline."
+            raise CorallineError(self.read, where=self.key, fix=fix)
+        return self.read
 
 
 def find(store: Store, prefix: str) -> Dataset:
@@ -73,10 +97,10 @@ def find(store: Store, prefix: str) -> Dataset:
             where=store.uri,
             fix="Name more of the id." if keys else "See which there are: coralline datasets.",
         )
-    dataset = _read(store, keys[0])
-    if isinstance(dataset, str):
-        raise CorallineError(dataset, where=keys[0], fix="Restore it, or update coralline.")
-    return dataset
+    found = _read(store, keys[0], datetime.now(UTC))
+    if found is None:
+        raise CorallineError("the dataset has just been deleted", where=keys[0])
+    return found.dataset
 
 
 def parents(store: Store, dataset: Dataset) -> list[Dataset]:
@@ -89,44 +113,65 @@ def parents(store: Store, dataset: Dataset) -> list[Dataset]:
     return [find(store, _id(key)) for key in keys if store.stat(key) is not None]
 
 
+def newest(store: Store, kind: str) -> Dataset | None:
+    """The newest dataset of a kind; None where there is none.
+
+    Raises:
+        CorallineError: A manifest cannot be read which may be it.
+    """
+    datasets = (manifest.dataset for manifest in newest_first(store))
+    return next((dataset for dataset in datasets if dataset.kind == kind), None)
+
+
+def newest_first(store: Store) -> Iterator[Manifest]:
+    """The manifests of a store; few more are read than are taken.
+
+    An object may be newer than what it says, and is never older: so what is in old objects does
+    not come first.
+    """
+    keys = [key for key in store.list(FOLDER) if key.endswith(".json")]
+    with ThreadPoolExecutor(_READERS, "read") as pool:
+        stats = zip(keys, pool.map(store.stat, keys), strict=True)
+        objects = sorted(((stat.modified, key) for key, stat in stats if stat), reverse=True)
+        waiting: list[Manifest] = []
+        for start in range(0, len(objects), _READERS):
+            some, rest = objects[start : start + _READERS], objects[start + _READERS :]
+            read = pool.map(lambda one: _read(store, one[1], one[0]), some)
+            waiting += filter(None, read)  # others have just been deleted
+            waiting.sort(reverse=True)
+            while waiting and not (rest and waiting[0].written < rest[0][0] + RESOLUTION):
+                yield waiting.pop(0)
+
+
 def listing(store: Store, last: int | None = None) -> Listing:
     """The datasets of a store, newest first.
 
     Args:
         store: Where they are.
-        last: Only so many; no more manifests are read.
+        last: Only so many.
 
     Raises:
         CorallineError: The store or its champion.json cannot be read.
     """
     champion, _ = Champion.load(store)
-    keys = [key for key in store.list(FOLDER) if key.endswith(".json")]
-    with ThreadPoolExecutor(_READERS, "read") as pool:
-        stats = zip(keys, pool.map(store.stat, keys), strict=True)
-        written = {key: stat.modified for key, stat in stats if stat is not None}
-        newest = sorted(written, key=lambda key: (written[key], key), reverse=True)[:last]
-
-        def entry(key: str) -> Entry | str:
-            dataset = _read(store, key)
-            if isinstance(dataset, str):
-                return dataset
-            return Entry(
-                id=_id(key),
-                kind=dataset.kind,
-                written=written[key],
-                rows=len(dataset),
-                counts=dataset.counts,
-                shards=len(dataset.shards),
-                bytes=sum(shard.bytes for shard in (*dataset.shards, *dataset.selection)),
-                parents=dataset.parents,
-                champion=champion is not None and champion.dataset == _id(key),
-            )
-
-        read = list(zip(newest, pool.map(entry, newest), strict=True))
-    return Listing(
-        datasets=tuple(one for _, one in read if isinstance(one, Entry)),
-        unreadable={key: why for key, why in read if isinstance(why, str)},
-    )
+    datasets, unreadable = [], {}
+    for written, key, read in islice(newest_first(store), last):
+        if isinstance(read, str):
+            unreadable[key] = read
+            continue
+        entry = Entry(
+            id=_id(key),
+            kind=read.kind,
+            written=written,
+            rows=len(read),
+            counts=read.counts,
+            shards=len(read.shards),
+            bytes=sum(part.bytes for part in read.objects),
+            parents=read.parents,
+            champion=champion is not None and champion.dataset == _id(key),
+        )
+        datasets.append(entry)
+    return Listing(datasets=tuple(datasets), unreadable=unreadable)
 
 
 def table(entries: Iterable[Entry]) -> Table:
@@ -169,14 +214,14 @@ def _id(key: str) -> str:
     return key.removeprefix(FOLDER).removesuffix(".json")
 
 
-def _read(store: Store, key: str) -> Dataset | str:
-    """A manifest, or what is wrong with it."""
+def _read(store: Store, key: str, modified: datetime) -> Manifest | None:
     stored = store.get(key)
     if stored is None:
-        return "it has gone"
+        return None
     try:
-        return Dataset.model_validate_json(stored.data)
+        dataset = Dataset.model_validate_json(stored.data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        return ": ".join(filter(None, ("no manifest that this version reads", where, first["msg"])))
+        said = ("no manifest that this version reads", ".".join(map(str, first["loc"])))
+        return Manifest(modified, key, ": ".join(filter(None, (*said, first["msg"]))))
+    return Manifest(dataset.written(modified), key, dataset)

@@ -45,6 +45,12 @@ class StoreSettings(Settings):
         query = urlencode({name: value for name, value in options.items() if value})
         return f"{self.uri}?{query}" if query else self.uri
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether other machines can reach it, too."""
+        parts = urlsplit(self.uri)
+        return parts.scheme in ("gs", "s3") and bool(parts.netloc)
+
     @model_validator(mode="after")
     def _can_be_written(self, info: ValidationInfo) -> Self:
         if not info.context:
@@ -56,7 +62,8 @@ class StoreSettings(Settings):
             if not urlsplit(self.uri).scheme:
                 folder = Path(info.context["folder"], Path(self.uri).expanduser())
                 here = self.model_copy(update={"uri": str(folder)})
-            open_store(here.address).check_writable()
+            if info.context["reach"] or not self.in_bucket:
+                open_store(here.address).check_writable()
         except (CorallineError, RuntimeError) as error:  # RuntimeError: `~nobody`
             raise ValueError(str(error)) from error
         return here
@@ -121,20 +128,24 @@ class Project(Settings):
             step: settings.model_dump(mode="json", exclude_none=True)
             for step, settings in steps.items()
         }
-        return {"store": self.open_store().uri, **arguments}
+        # A bucket's name needs no credentials here, where only a cluster may have them.
+        store = self.store.address if self.store.in_bucket else self.open_store().uri
+        return {"store": store, **arguments}
 
 
-def load_project(path: Path, store: str | None = None) -> Project:
+def load_project(path: Path, store: str | None = None, *, reach: bool = True) -> Project:
     """Read a project file.
 
     Args:
         path: The file. Paths in it are relative to its folder, and absolute in the result.
         store: A store to use instead of the file's.
+        reach: Whether the store must be one that this machine can write. Not where the project is
+            for a cluster, whose identity alone may open it.
 
     Raises:
         CorallineError: There is something wrong with it; the first such thing is named.
     """
-    project, problems = _read(path, store)
+    project, problems = _read(path, store, reach=reach)
     if project is None or problems:
         first, others = problems[0], len(problems) - 1
         more = f"{others} more: coralline check {path}" if others else None
@@ -166,7 +177,7 @@ def find_problems(path: Path) -> list[Problem]:
 
     Changes nothing.
     """
-    return _read(path, None)[1]
+    return _read(path, None, reach=True)[1]
 
 
 def locate(where: str | None, path: Path) -> str | None:
@@ -178,14 +189,15 @@ def locate(where: str | None, path: Path) -> str | None:
     return f"{path}:{lines[where]}: {where}" if where in lines else f"{path}: {where}"
 
 
-def _read(path: Path, store: str | None) -> tuple[Project | None, list[Problem]]:
+def _read(path: Path, store: str | None, *, reach: bool) -> tuple[Project | None, list[Problem]]:
     try:
         source = YamlSource.read(path)
     except CorallineError as error:
         return None, [Problem(where=error.where or str(path), what=error.what, fix=error.fix)]
     content = source.content if store is None else {**source.content, "store": store}
     try:
-        project = Project.model_validate(content, context={"folder": path.resolve().parent})
+        context = {"folder": path.resolve().parent, "reach": reach}
+        project = Project.model_validate(content, context=context)
     except ValidationError as error:
         return None, problems_in(source, error, Project)
     return project, problems_in(source, None, Project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from pydantic import Field
 from coralline_core import rows, selection
 from coralline_core.reports import Report
 from coralline_core.shards import Shard, ShardWriter, row_groups
+from coralline_core.store.protocol import RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,18 +46,26 @@ class Dataset(Report):
     """Rows by label, then by split (`""` before there are splits)."""
     parents: tuple[str, ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
+    saved_at: datetime | None = None
+    """When a run last came to it; None where it is not in a store, or has been since before this
+    was written down."""
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the sha256 over all that the manifest says.
+        """Sixteen hex digits of the sha256 over all that the manifest says, but for `saved_at`.
 
         The order in which shards were written does not count: the same data has the same id.
         """
-        content = self.model_dump(mode="json")
+        content = self.model_dump(mode="json", exclude={"saved_at"})
         for part in ("shards", "selection"):
             content[part] = sorted(content[part], key=lambda shard: shard["key"])
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def objects(self) -> tuple[Shard, ...]:
+        """All that it names: the shards, and the segments of the selection."""
+        return (*self.shards, *self.selection)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -65,14 +75,33 @@ class Dataset(Report):
     def __len__(self) -> int:
         return sum(sum(splits.values()) for splits in self.counts.values())
 
-    def save(self, store: Store) -> str:
+    def save(self, store: Store, at: datetime | None = None) -> str:
         """Keep the manifest in the store, under its id.
+
+        A run that comes to the same data again saves it again: then it is the newest once more.
+
+        Args:
+            store: Where.
+            at: When a run came to it; now by default.
 
         Returns:
             The id.
         """
-        store.put(f"datasets/{self.id}.json", self.model_dump_json(indent=1).encode())
+        saved = self.model_copy(update={"saved_at": at or datetime.now(UTC)})
+        store.put(f"datasets/{self.id}.json", saved.model_dump_json(indent=1).encode())
         return self.id
+
+    def written(self, modified: datetime) -> datetime:
+        """When a run last came to it, by which datasets are newer or older.
+
+        A copy of a store has the times at which it was copied, so what the manifest says counts;
+        unless that is later than its object is old, as a clock was ahead.
+
+        Args:
+            modified: When its object was written, by the store's clock.
+        """
+        at = self.saved_at
+        return at if at is not None and at < modified + RESOLUTION else modified
 
     def selected(self, store: Store, columns: Sequence[str] | None = None) -> pa.Table:
         """The selection itself: `rows.SELECTION`; empty where there is none.

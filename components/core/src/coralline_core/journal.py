@@ -78,9 +78,9 @@ def _parsed(key: str, kind: type[R], data: bytes) -> R:
         return kind.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        said = (f"not a record of {key.partition('/')[0]}", ".".join(map(str, first["loc"])))
         raise CorallineError(
-            f"not a record of {key.partition('/')[0]}: {where}: {first['msg']}",
+            ": ".join(filter(None, (*said, first["msg"]))),
             where=key,
             fix="Restore the object, or update coralline; deleted, what it says is forgotten.",
         ) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 
+from coralline_crawler.attribution import attribute
 from coralline_crawler.fetch import Fetcher
 from coralline_crawler.findings import Findings, gather
 from coralline_crawler.ledger import Ledger
@@ -66,13 +67,11 @@ def crawl(settings: CrawlSettings, store: Store, progress: Progress) -> tuple[Da
             ledger.add(held.take(everything=True))
         ledger.note_seen(_searched(answers))
         ledger.close_searches([answer.search for answer in answers if answer.search])
-        findings = gather(
-            settings,
-            [candidate for answer in answers for candidate in answer.candidates],
-            ledger.history(),
-            ledger.allowed,
-            ledger.forgotten,
-        )
+        named = [candidate for answer in answers for candidate in answer.candidates]
+        findings = gather(settings, named, ledger.history(), ledger.allowed, ledger.forgotten)
+        if attribute(store, findings, ledger.allowed, ledger.forgotten):
+            history = ledger.reopened()
+            findings = gather(settings, named, history, ledger.allowed, ledger.forgotten)
         dataset = dataset_of(settings, findings, store)
         return dataset, report(settings, answers, findings, ledger, time.monotonic() - started)
 

@@ -6,7 +6,6 @@ import io
 import warnings
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -15,7 +14,6 @@ from coralline_crawler.rejects import RejectedError
 
 Image.init()  # `Image.open(formats=…)` knows only the formats that are loaded
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # such images are counted
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _SUFFIXES = {
     "JPEG": "jpg",
@@ -27,17 +25,23 @@ _SUFFIXES = {
     "AVIF": "avif",
 }
 _FORMATS = tuple(kind for kind in _SUFFIXES if kind != "MPO")  # which is opened as a JPEG
-_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP")  # by OpenCV, here and in all later steps
+_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "WEBP")  # by OpenCV, with which later steps read
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_THE_SIDE = (5, 6, 7, 8)
+_MAX_SIDE = 1 << 20  # px; OpenCV takes no more
 _MAX_SCANS = 100  # of a progressive JPEG; encoders make a dozen, and at most 64
 _HASH_SIDE = 32  # px
 _HASH_FREQUENCIES = 8
 _SHARPNESS_SIDE = 128  # px; a photo of 1024 px or more is decoded at an eighth of its size
-_REDUCED = (
-    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
-    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
-    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
-)
 
 
 class Picture(NamedTuple):
@@ -72,32 +76,24 @@ def inspect_image(data: bytes, max_pixels: int, min_side: int) -> Picture:
     with _opened(data, max_pixels) as image:
         kind = image.format or ""
         width, height = image.size
-        if width * height > max_pixels:
+        if width * height > max_pixels or max(width, height) > _MAX_SIDE:
             raise RejectedError("too-many-pixels")
         if min(width, height) < min_side:
             raise RejectedError("too-small")
-        if kind == "PNG":
-            _check_chunks(data)
+        _check_end(kind, data)
         # Each scan goes over all pixels again: a file of 200 KB can take 8 s, one of 20 MB hours.
         if kind in ("JPEG", "MPO") and data.count(b"\xff\xda") > _MAX_SCANS:
             raise RejectedError("too-many-pixels")
-        if _is_turned(image, data):
-            width, height = height, width
-    flag = next(
-        (flag for by, flag in _REDUCED if min(width, height) >= by * _HASH_SIDE),
-        cv2.IMREAD_GRAYSCALE,
-    )
-    try:
-        gray = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    except cv2.error:  # more px on one side than OpenCV takes, say
-        gray = None
-    if gray is None:
-        raise RejectedError("truncated")
-    shown = gray.astype(np.uint8, copy=False)
-    return Picture(_SUFFIXES[kind], width, height, perceptual_hash(shown), sharpness(shown))
+        orientation = _orientation(image, data)
+        gray = _decoded(image)
+    if orientation in _TURNS:
+        gray = gray.transpose(_TURNS[orientation])
+    if orientation in _ON_THE_SIDE:
+        width, height = height, width
+    return Picture(_SUFFIXES[kind], width, height, perceptual_hash(gray), sharpness(gray))
 
 
-def perceptual_hash(gray: NDArray[np.uint8]) -> int:
+def perceptual_hash(gray: Image.Image) -> int:
     """The 64-bit pHash: which low frequencies of a picture are above their median.
 
     Bit for bit that of `imagehash.phash` but for the filter that resizes: the 8 by 8 lowest
@@ -105,14 +101,13 @@ def perceptual_hash(gray: NDArray[np.uint8]) -> int:
     (N. Krawetz, "Looks Like It", 2011).
 
     Args:
-        gray: Shape (height, width), 0 to 255.
+        gray: Of mode L.
     """
-    small = cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA)
-    low = _DCT @ small.astype(np.float32) @ _DCT.T
+    low = _DCT @ _averaged(gray, _HASH_SIDE, _HASH_SIDE).astype(np.float32) @ _DCT.T
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
 
 
-def sharpness(gray: NDArray[np.uint8]) -> float:
+def sharpness(gray: Image.Image) -> float:
     """How much fine detail a picture has: the variance of its Laplacian, 0 for none.
 
     It is measured where the shorter side is at most 128 px, so that large pictures compare whatever
@@ -120,13 +115,39 @@ def sharpness(gray: NDArray[np.uint8]) -> float:
     al., "Diatom autofocusing in brightfield microscopy", ICPR 2000).
 
     Args:
-        gray: Shape (height, width), 0 to 255.
+        gray: Of mode L.
     """
-    scale = _SHARPNESS_SIDE / min(gray.shape)
-    if scale < 1:
-        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))
-    return float(deviation[0, 0]) ** 2
+    scale = min(1, _SHARPNESS_SIDE / min(gray.size))
+    pixels = _averaged(gray, round(gray.width * scale), round(gray.height * scale))
+    around = np.pad(pixels.astype(np.int16), 1, mode="reflect")
+    beside = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
+    return float(np.var(beside - 4 * around[1:-1, 1:-1], dtype=np.float32))
+
+
+def _averaged(gray: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
+    """A picture at another size, where each pixel is the mean of the area that it covers.
+
+    Pillow's box filter takes or leaves a pixel on an area's edge, so it does only the first part,
+    by whole numbers.
+    """
+    if gray.size == (width, height):
+        return np.asarray(gray)
+    nearer = gray.reduce((max(1, gray.width // (4 * width)), max(1, gray.height // (4 * height))))
+    mean = _row_means(_row_means(np.asarray(nearer, np.float64), height).T, width).T
+    return np.rint(mean).astype(np.uint8)
+
+
+def _row_means(pixels: NDArray[np.float64], areas: int) -> NDArray[np.float64]:
+    """The means of as many equal areas of rows, shared ones by their parts.
+
+    By sums, as a product of matrices would wake all of BLAS's threads for a small picture.
+    """
+    rows = len(pixels)
+    edges = np.linspace(0, rows, areas + 1)
+    whole = np.minimum(edges.astype(np.intp), rows - 1)
+    above = np.vstack([np.zeros_like(pixels[:1]), np.cumsum(pixels, axis=0)])
+    sums = above[whole] + (edges - whole)[:, None] * pixels[whole]
+    return np.diff(sums, axis=0) * areas / rows
 
 
 def _dct_matrix() -> NDArray[np.float32]:
@@ -153,25 +174,43 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
         raise RejectedError("truncated") from None
 
 
-def _is_turned(image: Image.Image, data: bytes) -> bool:
-    """Whether a picture is shown with its sides exchanged."""
-    if image.format not in _TURNED_BY_EXIF:
-        return False
-    if image.format == "PNG" and b"eXIf" not in data:
-        return False  # which Pillow would decode the whole picture to find out
+def _decoded(image: Image.Image) -> Image.Image:
+    """The picture in gray (L), a JPEG at down to an eighth of its size, but no less than hashed."""
     try:
-        return image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+        image.draft("L", (_HASH_SIDE, _HASH_SIDE))
+        image.load()
+    except Exception:  # noqa: BLE001 - as above
+        raise RejectedError("truncated") from None
+    if image.mode.startswith("I"):  # 16 bits, which `convert` would clip
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    image.info.pop("transparency", None)  # it is not looked at, and Pillow would warn of it
+    return image.convert("L")
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """How a picture is to be turned to be shown, as EXIF counts: 1 for not at all."""
+    if image.format not in _TURNED_BY_EXIF:
+        return 1
+    if image.format == "PNG" and b"eXIf" not in data:
+        return 1  # which Pillow would decode the whole picture to find out
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - as above; and OpenCV does not turn it either
-        return False
+        return 1
 
 
-def _check_chunks(data: bytes) -> None:
-    """Reject a PNG with a chunk longer than the file: OpenCV makes room for what a chunk claims.
+def _check_end(kind: str, data: bytes) -> None:
+    """Reject what has all its pixels and still not its end, and later steps do not read.
 
-    84 bytes can claim 4 GB.
+    A chunk of a PNG may claim 4 GB in a file of 84 bytes: no decoder gets to see it.
     """
-    at = 8
-    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    if at > len(data):
+    whole = True
+    if kind == "PNG":
+        at = 8
+        while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        whole = at + 12 <= len(data)
+    elif kind == "GIF":
+        whole = data.rstrip(b"\0").endswith(b";")
+    if not whole:
         raise RejectedError("truncated")

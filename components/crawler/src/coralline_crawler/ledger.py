@@ -108,16 +108,17 @@ class Ledger:
             return "forgotten"
         return None if candidate.licence in self.allowed else "licence"
 
-    def settled(self, candidate: Candidate) -> bool:
-        """Whether fetching a candidate again would bring nothing new."""
+    def settled(self, candidate: Candidate) -> str | None:
+        """What became of a candidate, if fetching it again would bring nothing new."""
         row = self._row(candidate)
         if row < 0 or not self._same_version(candidate, row):
-            return False
+            return None
         outcome = self._text("outcome", row)
         if outcome in WITH_IMAGE:
-            return bool(self.before.find_image(self.before["image"][row : row + 1])[0] >= 0)
+            held = self.before.find_image(self.before["image"][row : row + 1])[0] >= 0
+            return outcome if held else None
         limited = outcome in LIMITS and self._text("limits", row) == self._limits
-        return outcome in FINAL or limited
+        return outcome if outcome in FINAL or limited else None
 
     def is_from(self, candidate: Candidate, source: str) -> bool:
         """Whether an earlier crawl has come upon a candidate, the last time by way of a source."""
@@ -127,9 +128,8 @@ class Ledger:
     def wanted(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         """Those of which something is to be noted that is not known yet."""
         for candidate in candidates:
-            known = (
-                self._row(candidate) >= 0 if self.refusal(candidate) else self.settled(candidate)
-            )
+            refused = self.refusal(candidate) is not None
+            known = self._row(candidate) >= 0 if refused else self.settled(candidate) is not None
             if not known:
                 yield candidate
 
@@ -150,6 +150,12 @@ class Ledger:
                 self.flush()
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self.flush()
+
+    def count(self, candidate: Candidate, outcome: str) -> None:
+        """Count what became of a candidate, be it an earlier time."""
+        self.outcomes[outcome] += 1
+        if len(self.examples[outcome]) < _EXAMPLES:
+            self.examples[outcome].append(candidate.url)
 
     def note_seen(self, candidates: Iterable[Candidate]) -> None:
         """Note by which other queries, and on which other pages, searches found what is known.
@@ -200,6 +206,13 @@ class Ledger:
             self.before.there.union(shards),
             self.before,
         )
+
+    def reopened(self) -> History:
+        """The same, after shards were replaced: read from the store anew."""
+        self.flush()
+        self.before.visits.close()
+        self.before, self.searches = open_history(self._store)
+        return self.before
 
     def __enter__(self) -> Self:
         return self
@@ -283,9 +296,7 @@ class Ledger:
             **(image._asdict() if image else {}),
         )
         self._unrecorded.append(visit)
-        self.outcomes[outcome] += 1
-        if len(self.examples[outcome]) < _EXAMPLES:
-            self.examples[outcome].append(candidate.url)
+        self.count(candidate, outcome)
         if candidate.source not in LISTED:
             key = hash64(candidate.label, candidate.url)
             self._ways.setdefault(key, set()).add(_way(candidate))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from coralline_core import journal, rows
-from coralline_core.dataset import ShardWriter
-from coralline_core.shards import row_groups
 
 from coralline_crawler.columns import hash64, image_key
 from coralline_crawler.history import is_among
-from coralline_crawler.record import DUPLICATE, FOLDER, KEPT, SEEN, Limits, Record
+from coralline_crawler.record import DUPLICATE, KEPT, SEEN
+from coralline_crawler.rewrite import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable
 
-    from coralline_core.dataset import Shard
     from coralline_core.forgotten import Forgotten
     from coralline_core.store import Store
 
     from coralline_crawler.history import History, Mask, Rows
     from coralline_crawler.record import Visit
+    from coralline_crawler.rewrite import Row
 
 
 def take_down(store: Store, history: History, forgotten: Forgotten) -> int:
@@ -42,20 +41,15 @@ def take_down(store: Store, history: History, forgotten: Forgotten) -> int:
     covered = history.kept[is_forgotten(history, forgotten, history.kept)]
     replaced = 0
     for record in np.unique(history["record"][covered]).tolist():
+        # Some were seen on a page that is forgotten, of which their rows say nothing.
         gone = frozenset(history["image"][covered[history["record"][covered] == record]].tolist())
-        limits = history.names["limits"][history["limits"][history["record"] == record][0]]
-        old = history.entries[record].shards
-        anew = [_rewritten(store, shard, forgotten, gone) for shard in old]
-        left = [key for _, keys in anew for key in keys]
-        # One record for all of them: the old one is void as soon as any of its shards is replaced.
-        new = Record(
-            limits=Limits.model_validate_json(limits),
-            shards=tuple(shard for shards, _ in anew for shard in shards),
-            replaces=tuple(shard.key for shard in old),
-            visits=tuple(standing(history, forgotten, left)),
-        )
-        journal.append(store, FOLDER, new)
-        replaced += len(old)
+
+        def left(key: int, row: Row, gone: frozenset[int] = gone) -> Row | None:
+            url, page = row["image_url"], row["page_url"]
+            covered = forgotten.covers(url=url, sha256=row["sha256"], page=page)
+            return None if covered or key in gone else row
+
+        replaced += rewrite(store, history, record, left, partial(standing, history, forgotten))
     return replaced
 
 
@@ -80,30 +74,6 @@ def is_forgotten(history: History, forgotten: Forgotten, rows: Rows) -> Mask:
     for column, keys in by_column.items():
         covered |= is_among(history[column][rows], np.array(keys, np.uint64))
     return covered
-
-
-def _rewritten(
-    store: Store, shard: Shard, forgotten: Forgotten, gone: Collection[int]
-) -> tuple[tuple[Shard, ...], list[int]]:
-    """The shard that has all rows but the forgotten ones, and the keys of its images.
-
-    Forgotten are those with one of the keys `gone`, too: they were seen on a page that is.
-    """
-    left = []
-    with ShardWriter(store, rows.IMAGES, shard_bytes=1 << 40) as writer:
-        for row in _rows(store, shard):
-            key = image_key(row["label"], row["sha256"])
-            url, page = row["image_url"], row["page_url"]
-            if key not in gone and not forgotten.covers(url=url, sha256=row["sha256"], page=page):
-                writer.add(row)
-                left.append(key)
-    return tuple(writer.shards), left
-
-
-def _rows(store: Store, shard: Shard) -> Iterator[dict[str, Any]]:
-    for batch in row_groups(store, shard):
-        for index in range(batch.num_rows):
-            yield batch.slice(index, 1).to_pylist()[0]
 
 
 def standing(history: History, forgotten: Forgotten, images: Iterable[int]) -> list[Visit]:

@@ -13,7 +13,7 @@ from coralline_crawler.columns import hash64
 from coralline_crawler.fetch import Fetcher
 from coralline_crawler.ledger import Ledger
 from coralline_crawler.order import InOrder
-from coralline_crawler.record import DUPLICATE, KEPT
+from coralline_crawler.record import DUPLICATE, KEPT, WITH_IMAGE
 from coralline_crawler.results import Result
 from coralline_crawler.room import Room
 from coralline_crawler.scope import IMPORT
@@ -37,7 +37,7 @@ class ImportReport(Report):
     known: int
     """Taken in before, or there from elsewhere under the same label."""
     rejected: dict[str, int]
-    """By reason."""
+    """By reason; what was rejected before is, too."""
     examples: dict[str, list[str]]
     """By reason, up to five addresses."""
     bytes: int
@@ -110,15 +110,22 @@ class _New:
                     fix=f"There are: {', '.join(self._labels)}.",
                 )
             key = hash64(candidate.label, candidate.url)
+            if key in self._seen:  # one with several boxes is named once for each
+                continue
+            self._seen.add(key)
             imported = candidate._replace(source=IMPORT, query="")
-            if key in self._seen or self._is_known(imported):
+            before = self._before(imported)
+            if before is None:
+                yield imported
+            elif before in WITH_IMAGE:
                 self.known += 1
             else:
-                yield imported
-            self._seen.add(key)
+                self._ledger.count(imported, before)
 
-    def _is_known(self, candidate: Candidate) -> bool:
-        return self._ledger.is_from(candidate, IMPORT) and self._ledger.settled(candidate)
+    def _before(self, candidate: Candidate) -> str | None:
+        """What became of one that was to be taken in before, if it would again."""
+        ledger = self._ledger
+        return ledger.settled(candidate) if ledger.is_from(candidate, IMPORT) else None
 
 
 async def _take_all(

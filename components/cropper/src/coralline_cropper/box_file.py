@@ -11,10 +11,15 @@ from urllib.parse import unquote, urlsplit
 from coralline_core.errors import CorallineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-_HEADER = ["image", "x1", "y1", "x2", "y2"]
+CORNERS = ("x1", "y1", "x2", "y2")
+"""The columns of a box: left, top, right and bottom, in px; right and bottom are outside."""
+
+Corners = tuple[float, float, float, float]
+
+_HEADER = ["image", *CORNERS]
 _ROUNDING = 1  # px
 
 
@@ -77,6 +82,26 @@ def boxes_by_photo(
     return found
 
 
+def corners_of(fields: Sequence[str], where: str) -> Corners:
+    """The corners of a box, as a line of a file has them.
+
+    Args:
+        fields: What stands in the columns `CORNERS`.
+        where: The file and line.
+
+    Raises:
+        CorallineError: They are no four numbers, or no box.
+    """
+    try:
+        x1, y1, x2, y2 = map(float, fields)
+    except ValueError:
+        raise CorallineError(f"not four numbers: {','.join(fields)}", where=where) from None
+    if not all(map(math.isfinite, (x1, y1, x2, y2))) or x1 >= x2 or y1 >= y2:
+        fix = "x1 is left of x2, y1 above y2."
+        raise CorallineError(f"not a box: {','.join(fields)}", where=where, fix=fix)
+    return x1, y1, x2, y2
+
+
 def _read(path: Path, labels: frozenset[str]) -> dict[str, list[DrawnBox]]:
     """The lines by the name of their image."""
     named: dict[str, list[DrawnBox]] = {}
@@ -110,13 +135,7 @@ def _parse(
     name, *numbers, label = (field.strip() for field in [*fields, ""][:6])
     if not name:
         raise CorallineError("no image is named", where=where)
-    try:
-        x1, y1, x2, y2 = map(float, numbers)
-    except ValueError:
-        raise CorallineError(f"not four numbers: {','.join(numbers)}", where=where) from None
-    if not all(map(math.isfinite, (x1, y1, x2, y2))) or x1 >= x2 or y1 >= y2:
-        fix = "x1 is left of x2, y1 above y2."
-        raise CorallineError(f"not a box: {','.join(numbers)}", where=where, fix=fix)
+    x1, y1, x2, y2 = corners_of(numbers, where)
     if label and label not in labels:
         known = ", ".join(sorted(labels))
         raise CorallineError(f"label {label!r} is none of the dataset's: {known}", where=where)

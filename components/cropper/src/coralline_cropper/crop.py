@@ -18,10 +18,10 @@ from coralline_core.errors import CorallineError
 from coralline_core.forgotten import Forgotten
 from coralline_core.selection import revise
 
-from coralline_cropper.box_file import boxes_by_photo
 from coralline_cropper.cut import Cropper
 from coralline_cropper.decode import decode_image, encode_png
-from coralline_cropper.ledger import Ledger, Outcome
+from coralline_cropper.instructions import Instructions
+from coralline_cropper.ledger import Ledger, Outcome, row_codes
 from coralline_cropper.tally import count, tell
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from coralline_core.progress import Progress
     from coralline_core.store import Store
 
-    from coralline_cropper.box_file import DrawnBox
     from coralline_cropper.cut import Crop
     from coralline_cropper.report import CropReport
     from coralline_cropper.settings import CropSettings
@@ -52,8 +51,9 @@ def crop(
     """Cut every photo of a dataset that was not cut before, and write the crops to the store.
 
     All the faces of a photo are cut, left to right. They have its group, its split and its label,
-    unless their line in the box file names another. Crops are PNG of `size` x `size` px. The same
-    photos and settings give the same shards: photos keep their order, whichever is done first.
+    unless their line in the box file, or a person who saw the crop, says another. Crops are PNG of
+    `size` x `size` px. The same photos and settings give the same shards: photos keep their order,
+    whichever is done first.
 
     What is cut is in the store as soon as a shard is full: a run that is killed goes on there.
 
@@ -72,12 +72,17 @@ def crop(
     started = time.monotonic()
     everything = None if images.selection else _everything(images, store)
     selected = images.selected(store, _DECIDED) if everything is None else everything
+    instructions = Instructions.read(settings, images, store)
     ledger = Ledger(store, fingerprint(settings), Forgotten.read(store).images, progress)
     places = ledger.places(selected)
+    outdated = ledger.outdated(selected, places, instructions.digests())
+    if len(outdated):
+        ledger.release(outdated)
+        places = ledger.places(selected)
     missing = selected.filter(places.is_null())
     progress.update(0, missing.num_rows, "photos")
     if missing.num_rows:
-        _cut_all(settings, images, missing, store, ledger, progress)
+        _cut_all(settings, instructions, images, missing, store, ledger, progress)
         places = ledger.places(selected, places)
     if ledger.ahead:
         ledger.save()
@@ -108,15 +113,14 @@ def _everything(images: Dataset, store: Store) -> pa.Table:
 
 
 def fingerprint(settings: CropSettings) -> str:
-    """Of all that a crop depends on beside its photo, the lines of the box file included."""
+    """Of all that a crop depends on beside its photo and what people drew in it and said of it."""
     depends: dict[str, Any] = {"version": VERSION, **settings.model_dump(exclude={"boxes"})}
-    if settings.boxes is not None:
-        depends["boxes"] = hashlib.sha256(settings.boxes.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _cut_all(
     settings: CropSettings,
+    instructions: Instructions,
     images: Dataset,
     missing: pa.Table,
     store: Store,
@@ -124,7 +128,12 @@ def _cut_all(
     progress: Progress,
 ) -> None:
     """Cut photos, and record what became of them whenever a shard of crops is in the store."""
-    work = partial(_cut, Cropper(settings), _drawn_boxes(settings, images, store))
+    names: list[Any] = missing["sha256"].to_pylist()
+    by_photo: dict[str, Mapping[str, Any]] = {
+        **instructions.digests(),
+        "row": dict(zip(names, row_codes(missing["shard"]).tolist(), strict=True)),
+    }
+    work = partial(_cut, Cropper(settings), instructions)
     named = set(missing["shard"].to_pylist())
     shards = None if None in named else [one.key for one in images.shards if one.key in named]
     photos = images.reader(store, only=missing).iter_rows(shards=shards)
@@ -136,7 +145,12 @@ def _cut_all(
             for crops, outcome in progress.track(done, missing.num_rows, "photos"):
                 for row in crops:
                     writer.add(row)
-                unrecorded.append(outcome)
+                known = {
+                    name: of[outcome.sha256]
+                    for name, of in by_photo.items()
+                    if outcome.sha256 in of
+                }
+                unrecorded.append(outcome.model_copy(update=known))
                 if len(writer.shards) > recorded:
                     writer.flush()  # a photo's crops are all in the shards of its record
                     ledger.add(writer.shards[recorded:], unrecorded)
@@ -155,33 +169,26 @@ def _record_rest(
         ledger.add(writer.shards[recorded:], unrecorded)
 
 
-def _drawn_boxes(
-    settings: CropSettings, images: Dataset, store: Store
-) -> Mapping[str, Sequence[DrawnBox]]:
-    if settings.boxes is None:
-        return {}
-    photos = images.table(store, ["sha256", "image_url"]).to_pylist()
-    return boxes_by_photo(settings.boxes, photos, images.labels)
-
-
 class _Cut(NamedTuple):
     crops: list[dict[str, Any]]
     """Rows of CROPS."""
     outcome: Outcome
 
 
-def _cut(cropper: Cropper, drawn: Mapping[str, Sequence[DrawnBox]], photo: dict[str, Any]) -> _Cut:
+def _cut(cropper: Cropper, instructions: Instructions, photo: dict[str, Any]) -> _Cut:
     sha256 = photo["sha256"]
     pixels = decode_image(photo["image"]["bytes"])
     if pixels is None:
         return _Cut([], Outcome(sha256=sha256, rejected={"undecodable": 1}))
-    lines = drawn.get(sha256, ())
+    lines = instructions.drawn.get(sha256, ())
     regions = cropper.regions(pixels, lines)
     if not regions:
-        reason = "no-box" if drawn else "no-face"
+        reason = "no-box" if instructions.drawn else "no-face"
         return _Cut([], Outcome(sha256=sha256, rejected={reason: 1}))
-    # Numbered before small ones are dropped: another `min_size` leaves the others their names.
-    kept = [(at, region) for at, region in enumerate(regions) if cropper.is_large_enough(region)]
+    # Numbered before any is dropped: another `min_size` leaves the others their names.
+    numbered = list(enumerate(instructions.heed(sha256, regions)))
+    wanted = [(at, region) for at, region in numbered if region is not None]
+    kept = [(at, region) for at, region in wanted if cropper.is_large_enough(region)]
     labels = [region.label for _, region in kept if region.label]
     height, width = pixels.shape[:2]
     outcome = Outcome(
@@ -189,7 +196,7 @@ def _cut(cropper: Cropper, drawn: Mapping[str, Sequence[DrawnBox]], photo: dict[
         crops=len(kept) - len(labels),
         labelled={label: labels.count(label) for label in sorted(set(labels))},
         clipped=sum(line.reaches_over(width, height) for line in lines),
-        rejected={"too-small": len(regions) - len(kept)},
+        rejected={"corrected": len(regions) - len(wanted), "too-small": len(wanted) - len(kept)},
     )
     return _Cut([_row(photo, at, cropper.cut(pixels, region)) for at, region in kept], outcome)
 

@@ -89,7 +89,7 @@ class Cropper:
                 what = f"the box lies outside its photo of {width}x{height} px"
                 raise CorallineError(what, where=line.where)
             regions.append(Region(box, label=line.label))
-        return sorted(regions, key=lambda region: region.box)
+        return sorted(regions, key=lambda region: (region.box, region.label or ""))
 
     def is_large_enough(self, region: Region) -> bool:
         """Whether the region's shorter side has `min_size`."""

@@ -7,7 +7,8 @@ class CropReport(Report):
     """Counts, and small pictures to look at.
 
     The reasons for which there is no crop: `no-face` (`no-box` with `mode: boxes`) and
-    `undecodable` count photos; `too-small` counts faces, boxes or whole pictures.
+    `undecodable` count photos; `too-small` counts faces, boxes or whole pictures, and so does
+    `corrected`: people said that they show none of the labels.
     """
 
     photos: int

@@ -110,7 +110,7 @@ def import_(
     """Take images that you have into a project's store; the next run's dataset has them."""
     from coralline.imports import import_into
     from coralline.project import load_project
-    from coralline.runs import hold
+    from coralline.run_folder import hold
 
     loaded = load_project(project)
     with working("import") as progress, hold(loaded.open_store().uri):
@@ -125,7 +125,9 @@ def correct(
     project: ProjectFile,
     images: Annotated[
         list[str],
-        typer.Argument(metavar="SHA256...", help="Images: the first 8 hex digits or more."),
+        typer.Argument(
+            metavar="SHA256...", help="Images or crops: the first 8 hex digits or more."
+        ),
     ],
     label: Annotated[
         str | None, typer.Option(metavar="LABEL", help="What they show.", show_default=False)
@@ -141,7 +143,7 @@ def correct(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what images show; the next run's dataset has them so, whatever query found them."""
+    """Say what images or single crops show; the next run's dataset has them so."""
     from coralline.correct import correct as write_down
     from coralline.project import load_project
 

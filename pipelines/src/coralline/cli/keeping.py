@@ -27,7 +27,10 @@ def forget(
             show_default=False,
         ),
     ] = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with it.")] = None,
+    why: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Required: why. It is kept with it.", show_default=False),
+    ] = None,
     who: Annotated[str | None, typer.Option(metavar="NAME", help="Who wanted it.")] = None,
     near_duplicates: Annotated[
         bool, typer.Option("--near-duplicates", help="Take along what looks the same.")
@@ -72,23 +75,36 @@ def gc(
         ),
     ] = None,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="Longer than any run takes: 90m, 24h, 7d.")
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Longer than any run takes: 90m, 24h, 7d. An hour is added, as clocks differ.",
+        ),
     ] = "24h",
+    forgotten: Annotated[
+        bool,
+        typer.Option(
+            "--forgotten",
+            help="Also what holds forgotten images, with the datasets that name it: those behind "
+            "a model, too.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what no dataset and no crawl needs any more, and delete it with --delete."""
     from coralline.project import open_store_of
-    from coralline.runs import hold
-    from coralline.upkeep.gc import GcReport, cutoff, delete_garbage, find_garbage
+    from coralline.run_folder import hold
+    from coralline.upkeep.garbage import GcReport
+    from coralline.upkeep.gc import cutoff, delete_garbage, find_garbage
 
     before = cutoff(older_than)
     store = open_store_of(project)
     with working("gc") as progress, hold(store.uri) if delete else nullcontext():
-        found = find_garbage(store, before, progress, keep_last)
+        found = find_garbage(store, before, progress, keep_last, forgotten=forgotten)
         if delete:
-            report = delete_garbage(store, found, before, progress)
+            report = delete_garbage(store, found, progress)
         else:
-            report = GcReport.of(found.garbage, found.young, deleted=False)
+            report = GcReport.of(found.garbage, found, deleted=False)
     print(report.model_dump_json(indent=1) if as_json else report)
 
 
@@ -107,7 +123,7 @@ def verify(
     from coralline_core.errors import GateError
 
     from coralline.project import open_store_of
-    from coralline.runs import hold
+    from coralline.run_folder import hold
     from coralline.upkeep.repair import repair as mend
     from coralline.upkeep.verify import verify as look
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from coralline_core.errors import CorallineError, GateError
 from typer.core import TyperArgument, TyperCommand
 
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
     from coralline_core.progress import Progress
     from rich.console import RenderableType
+
+    from coralline.runs import Run
+
+_URI = re.compile(r"(file|gs|s3):/")  # a Path has one slash of two
 
 
 class Command(TyperCommand):
@@ -38,7 +45,20 @@ class Command(TyperCommand):
         return [(one.metavar or one.name, one.help or "") for one in found]
 
 
-ProjectFile = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project file (YAML).")]
+def _file(place: Path) -> Path:
+    if place.is_dir() or _URI.match(str(place)):
+        raise CorallineError(
+            "this is a store or a folder, and the project's labels are needed",
+            where=str(place),
+            fix="Name the project file (YAML).",
+        )
+    return place
+
+
+ProjectFile = Annotated[
+    Path,
+    typer.Argument(metavar="PROJECT", help="The project file (YAML).", callback=_file),
+]
 StorePlace = Annotated[
     str,
     typer.Argument(metavar="PROJECT", help="The project file, or its store: a folder or a URI."),
@@ -74,3 +94,42 @@ def print_wide(*parts: RenderableType) -> None:
     if not console.is_terminal:
         console.width = 1000
     console.print(*parts, sep="\n", soft_wrap=True)
+
+
+def conclude(finished: Run, *, as_json: bool) -> None:
+    """Print what came of a run.
+
+    Raises:
+        GateError: A gate of the project's failed.
+    """
+    places = {"report": str(finished.report), "model": str(finished.model)}
+    conclude_summary(finished.summary, places, as_json=as_json)
+
+
+def conclude_summary(summary: dict[str, Any], places: dict[str, str], *, as_json: bool) -> None:
+    """Print what came of a run.
+
+    Args:
+        summary: What its summary.json says.
+        places: Where more is to be seen, by name; the first tells of the gates.
+        as_json: Whether to print the summary as it is.
+
+    Raises:
+        GateError: A gate of the project's failed.
+    """
+    print(json.dumps(summary, indent=1) if as_json else _said(summary, places))
+    failed = [gate["message"] for gate in summary["gates"] if not gate["passed"]]
+    if failed:
+        raise GateError("; ".join(failed), where=next(iter(places.values())))
+
+
+def _said(summary: dict[str, Any], places: dict[str, str]) -> str:
+    int8 = summary["test"]["int8"]
+    low, high = int8["interval"]
+    lines = {
+        "accuracy": f"{int8['accuracy']:.1%}, int8 on {int8['n']} test crops "
+        f"(95%: {low:.1%} to {high:.1%})",
+        "decision": summary["decision"],
+        **places,
+    }
+    return "\n".join(f"{name:<10}{value}" for name, value in lines.items())

@@ -40,20 +40,18 @@ def write_coco(source: Source, out: Path) -> None:
         CorallineError: The photos of crops are no longer in the store.
     """
     boxes = _Boxes(source)
-    for place, batches in _photos(source).shards():
+    for place, batches in _photos(source, boxes).shards():
         with source.work.parts(f"{place:06}") as parts:
             for batch in batches:
                 for split, rows in by_split(batch):
                     folder = out / (split or _UNSPLIT)
                     folder.mkdir(exist_ok=True)
                     for photo in _each(rows):
-                        if found := list(boxes.of(photo)):
-                            name = file_name(photo)
-                            (folder / name).write_bytes(upright(photo["image"]["bytes"]))
-                            image = boxes.image(photo, name)
-                            _append(parts[f"images_{folder.name}"], image)
-                            for box in found:
-                                _append(parts[f"annotations_{folder.name}"], box)
+                        name = file_name(photo)
+                        (folder / name).write_bytes(upright(photo["image"]["bytes"]))
+                        _append(parts[f"images_{folder.name}"], boxes.image(photo, name))
+                        for box in boxes.of(photo):
+                            _append(parts[f"annotations_{folder.name}"], box)
     folder = out / "annotations"
     folder.mkdir(exist_ok=True)
     for name in source.work.names:
@@ -68,6 +66,11 @@ class _Boxes:
 
     A photo's id is its place among all by their sha256: the same each time, however often an
     export was interrupted.
+
+    Attributes:
+        photos: The sha256 of each photo that has a box, ascending.
+        labels: The dataset's, in order.
+        licences: The photos', in order.
     """
 
     def __init__(self, source: Source) -> None:
@@ -78,7 +81,7 @@ class _Boxes:
         order = [photo, *more[:1], "label"]
         self._table = table.sort_by([(name, "ascending") for name in order])
         self._photos = np.array(self._table[photo].cast(pa.binary()).to_pylist(), "S64")
-        self._ids = np.unique(self._photos)
+        self.photos = np.unique(self._photos)
         self.labels = source.dataset.labels
         self.licences = sorted({each or _UNKNOWN for each in table["licence"].unique().to_pylist()})
 
@@ -95,7 +98,7 @@ class _Boxes:
         }
 
     def of(self, photo: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The annotations of a photo; none where nothing was cropped from it."""
+        """The annotations of a photo."""
         name = photo["sha256"].encode()
         first = int(np.searchsorted(self._photos, name))
         last = int(np.searchsorted(self._photos, name, "right"))
@@ -114,10 +117,10 @@ class _Boxes:
             }
 
     def _id(self, photo: dict[str, Any]) -> int:
-        return 1 + int(np.searchsorted(self._ids, photo["sha256"].encode()))
+        return 1 + int(np.searchsorted(self.photos, photo["sha256"].encode()))
 
 
-def _photos(source: Source) -> Source:
+def _photos(source: Source, boxes: _Boxes) -> Source:
     """The photos that boxes are in: of crops, those that they are from."""
     dataset = source.dataset
     if dataset.kind == "crops":
@@ -129,7 +132,7 @@ def _photos(source: Source) -> Source:
                 fix="Export the crops to another form.",
             )
         dataset = found[0]
-    return source.photos_of(dataset)
+    return source.photos_of(dataset, boxes.photos.tolist())
 
 
 def _each(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

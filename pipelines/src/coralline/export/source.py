@@ -8,7 +8,7 @@ import pyarrow as pa
 from coralline_core import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from coralline_core.dataset import Dataset
     from coralline_core.progress import Progress
@@ -44,11 +44,18 @@ class Source:
         self._progress = progress
         self._by_label = dataset.kind == "images"  # an image may be there under two
         self._seen: set[bytes] = set()
+        self._only: set[bytes] | None = None  # all
 
-    def photos_of(self, dataset: Dataset) -> Source:
-        """A dataset of photos in this one's place, each of them once, whatever its labels."""
+    def photos_of(self, dataset: Dataset, names: Iterable[bytes]) -> Source:
+        """Some photos of a dataset in this one's place, each of them once, whatever its labels.
+
+        Args:
+            dataset: Of photos.
+            names: The sha256 of each, in hex.
+        """
         photos = Source(dataset, self.store, self.work, self._progress)
         photos._by_label = False
+        photos._only = {bytes.fromhex(name.decode()) for name in names}
         return photos
 
     @property
@@ -65,7 +72,7 @@ class Source:
 
         When the next one is asked for, it counts as done.
         """
-        total, count = len(self.dataset), 0
+        total, count = len(self.dataset if self._only is None else self._only), 0
         for place, shard in enumerate(self.dataset.shards):
             if shard.key in self.work.done:
                 names = ["sha256", "label"]
@@ -95,6 +102,6 @@ class Source:
         names = (batch.column(name).to_pylist() for name in ("sha256", "label"))
         for sha256, label in zip(*names, strict=True):
             key = bytes.fromhex(sha256) + (label.encode() if self._by_label else b"")
-            mask.append(key not in self._seen)
+            mask.append(key not in self._seen and (self._only is None or key in self._only))
             self._seen.add(key)
         return pa.array(mask, pa.bool_())

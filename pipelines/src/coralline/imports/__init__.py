@@ -11,7 +11,7 @@ from coralline_crawler.settings import CrawlSettings
 from coralline_crawler.take_in import ImportReport, take_in
 
 from coralline.imports.boxes import box_file_of, extend
-from coralline.imports.pictures import pictures_of
+from coralline.imports.source import pictures_of
 from coralline.imports.splits import keep_splits
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from coralline_core import journal
-from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 from coralline_core.forgotten import FOLDER, By, Forgotten, Notice
 from coralline_core.reports import Report
@@ -18,9 +17,8 @@ from coralline_core.shards import read_table
 from coralline_crawler.index import open_history
 from coralline_crawler.record import WITH_IMAGE
 
-from coralline.datasets import find as find_dataset
-from coralline.datasets import listing
-from coralline.upkeep.verify import counted
+from coralline.datasets import newest, newest_first
+from coralline.upkeep.damage import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +76,9 @@ class ForgetReport(Report):
             lines.append("it was forgotten before")
         elif images:
             lines.append("forgotten: the next run leaves it out, and no run fetches it again")
-            lines.append("older datasets hold it until they are deleted: coralline gc --keep-last")
+            lines.append(
+                "older datasets hold it: after that run, coralline gc --forgotten --delete"
+            )
         else:
             lines.append("forgotten: no run will fetch it")
         return "\n".join(lines)
@@ -113,7 +113,8 @@ def find(store: Store, what: str, near_duplicate_distance: int) -> Meant:
             differ for them to look the same.
 
     Raises:
-        CorallineError: It is none of these; several images begin with the digits, or none does.
+        CorallineError: It is none of these; several images begin with the digits, or none does; or
+            the newest dataset cannot be read.
     """
     seen = _seen(store)
     by: tuple[By, ...]
@@ -220,11 +221,10 @@ def _seen(store: Store) -> pa.Table:
 
 def _grouped(store: Store, page: str) -> pa.Array[pa.StringScalar]:
     """The sha256 of the images of the newest dataset that lists found on a page."""
-    entries = (entry for entry in listing(store).datasets if entry.kind == "images")
-    newest = next(entries, None)
-    if newest is None:
+    images = newest(store, "images")
+    if images is None:
         return pa.array([], pa.string())
-    table = find_dataset(store, newest.id).selected(store, ["sha256", "group"])
+    table = images.selected(store, ["sha256", "group"])
     return table.filter(pc.equal(table["group"], pa.scalar(page)))["sha256"].combine_chunks()
 
 
@@ -249,8 +249,7 @@ def _complete(digits: str, seen: pa.Table, store: Store) -> str:
 
 def _photos_of_crops(digits: str, store: Store) -> set[str]:
     """The photos that crops are from whose sha256 begins so: what an export of crops shows."""
-    stored = (store.get(key) for key in store.list("datasets/"))
-    datasets = [Dataset.model_validate_json(one.data) for one in stored if one is not None]
+    datasets = [manifest.dataset for manifest in newest_first(store)]
     shards = {part.key: part for one in datasets if one.kind == "crops" for part in one.shards}
     there = set(store.list("shards/"))
     photos: set[str] = set()

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 from coralline_core.errors import CorallineError
-from coralline_core.reports import Report
-from rich.filesize import decimal
 
+from coralline.upkeep.garbage import NAMING, Found, Garbage, GcReport
 from coralline.upkeep.inventory import (
-    CROPS,
     DATASETS,
     MODELS,
+    QUARANTINE,
     READERS,
     SHARDS,
     UNREADABLE,
     Inventory,
 )
+from coralline.upkeep.takedown import holding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,81 +32,6 @@ if TYPE_CHECKING:
 _SKEW = timedelta(hours=1)  # by which this machine's clock and the store's may differ
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SHARD = re.compile(r"shards/[0-9a-f]{64}\.parquet")
-_KINDS = (
-    "manifests",
-    "records of crops",
-    "images",
-    "crops",
-    "selections",
-    "unreadable shards",
-    "unfinished models",
-)
-
-
-class Garbage(NamedTuple):
-    """An object that may go."""
-
-    kind: str
-    key: str
-    bytes: int
-
-
-class Found(NamedTuple):
-    """What may go, in the order in which it is deleted, and what was found with it."""
-
-    garbage: tuple[Garbage, ...]
-    young: int
-    """Objects that nothing names, and that stay: whoever wrote them may be about to name them."""
-    inventory: Inventory
-
-
-class Heap(Report):
-    """Garbage of one kind."""
-
-    objects: int
-    bytes: int
-
-
-class GcReport(Report):
-    """What there was to delete."""
-
-    deleted: bool
-    """Whether it is gone; else nothing was touched."""
-    garbage: dict[str, Heap]
-    """By kind."""
-    young: int
-    """Objects that nothing names and that stay, because they are not old enough."""
-    swept: int
-    """Unfinished writes that were removed."""
-
-    @classmethod
-    def of(cls, garbage: Iterable[Garbage], young: int, *, deleted: bool, swept: int = 0) -> Self:
-        """The report on some garbage."""
-        objects: Counter[str] = Counter()
-        size: Counter[str] = Counter()
-        for one in garbage:
-            objects[one.kind] += 1
-            size[one.kind] += one.bytes
-        heaps = {kind: Heap(objects=objects[kind], bytes=size[kind]) for kind in _KINDS}
-        there = {kind: heap for kind, heap in heaps.items() if heap.objects}
-        return cls(deleted=deleted, garbage=there, young=young, swept=swept)
-
-    def __str__(self) -> str:
-        heaps = dict(self.garbage)
-        if len(heaps) > 1:
-            objects = sum(heap.objects for heap in heaps.values())
-            heaps["together"] = Heap(objects=objects, bytes=sum(h.bytes for h in heaps.values()))
-        lines = [f"{kind:<18}{h.objects:>9,}{decimal(h.bytes):>12}" for kind, h in heaps.items()]
-        if self.swept:
-            lines.append(f"{'unfinished writes':<18}{self.swept:>9,}")
-        if not lines:
-            lines.append("there is nothing to delete")
-        elif not self.deleted:
-            lines.append("nothing was deleted; to delete it: --delete")
-        if self.young:
-            some = "1 object is" if self.young == 1 else f"{self.young:,} objects are"
-            lines.append(f"{some} not named by anything, and not old enough to go")
-        return "\n".join(lines)
 
 
 def cutoff(older_than: str) -> datetime:
@@ -127,22 +52,30 @@ def cutoff(older_than: str) -> datetime:
 
 
 def find_garbage(
-    store: Store, before: datetime, progress: Progress, keep_last: int | None = None
+    store: Store,
+    before: datetime,
+    progress: Progress,
+    keep_last: int | None = None,
+    *,
+    forgotten: bool = False,
 ) -> Found:
     """Find the shards that no kept manifest and no crawl's record names, and other leftovers.
 
     What is younger than `before` is no garbage: a run writes shards first, and what names them
     afterwards. With `keep_last`, older manifests are garbage, too, but for those that the champion
-    or any version of the model was made from.
+    or any version of the model was made from. With `forgotten`, every manifest is that names a
+    shard with a forgotten image, be it such a one or in quarantine: it is of no use without.
 
     Args:
         store: Where.
         before: See `cutoff`.
         progress: Hears how many objects have been looked at.
         keep_last: How many manifests of each kind to keep at least; None keeps all.
+        forgotten: Whether shards with forgotten images go, whatever names them.
 
     Raises:
-        CorallineError: Something there cannot be read, so that what it needs is not known.
+        CorallineError: Something there cannot be read, so that what it needs is not known; or what
+            is forgotten is in what the next dataset would name.
     """
     shards = [key for key in store.list(SHARDS) if _SHARD.fullmatch(key)]  # before what names them
     inventory = Inventory.take(store, progress)
@@ -156,14 +89,28 @@ def find_garbage(
             pairs = zip(keys, stats, strict=True)
             return {key: stat.bytes for key, stat in pairs if stat and stat.modified < before}
 
-        manifests = dict.fromkeys(inventory.datasets)
+        aside = 0
+        unwanted = set[str]()
         if keep_last is not None:
             keys = list(inventory.datasets)
             stats = dict(zip(keys, pool.map(store.stat, keys), strict=True))
-            manifests = _kept(inventory, stats, before, keep_last)
-        gone = old(key for key in inventory.datasets if key not in manifests)
-        left = {key: one for key, one in inventory.datasets.items() if key not in gone}
-        named = _needed(Inventory(left, inventory.crawls, quarantined=inventory.quarantined))
+            unwanted = inventory.datasets.keys() - _kept(inventory, stats, before, keep_last)
+        manifests = inventory.datasets | inventory.quarantined
+        if forgotten:
+            aside = sum(1 for _ in store.list(f"{QUARANTINE}{SHARDS}"))
+            held = holding(store, inventory, frozenset(shards), progress)
+            unwanted |= {
+                key
+                for key, dataset in manifests.items()
+                if any(shard.key in held for shard in dataset.shards)
+            }
+        gone = old(key for key in manifests if key in unwanted)
+        left = Inventory(
+            {key: one for key, one in inventory.datasets.items() if key not in gone},
+            inventory.crawls,
+            quarantined={k: one for k, one in inventory.quarantined.items() if k not in gone},
+        )
+        named = _needed(left)
         unnamed = [key for key in shards if key not in named]
         loose = old(unnamed)
         there = set(shards).difference(loose)
@@ -180,10 +127,11 @@ def find_garbage(
             *(Garbage(kind, *one) for kind, one in zip(kinds, loose.items(), strict=True)),
             *(Garbage("unfinished models", *one) for one in models),
         )
-    return Found(garbage, len(unnamed) - len(loose), inventory)
+    young = len(unwanted) - len(gone) + len(unnamed) - len(loose)
+    return Found(garbage, young, before, aside, inventory)
 
 
-def delete_garbage(store: Store, found: Found, before: datetime, progress: Progress) -> GcReport:
+def delete_garbage(store: Store, found: Found, progress: Progress) -> GcReport:
     """Delete what was found, unless it has been named or written anew meanwhile.
 
     What names shards goes first: whenever the process dies, what is left is whole, and the next
@@ -193,14 +141,13 @@ def delete_garbage(store: Store, found: Found, before: datetime, progress: Progr
     Args:
         store: Where.
         found: By `find_garbage`.
-        before: As it was found with.
         progress: Hears how many objects are deleted.
 
     Raises:
         CorallineError: Something that was written meanwhile cannot be read.
     """
-    names = [one for one in found.garbage if one.key.startswith((DATASETS, CROPS))]
-    deleted = list(_delete(store, names, before, progress))
+    names = [one for one in found.garbage if one.kind in NAMING]
+    deleted = list(_delete(store, names, found.before, progress))
     again = Inventory.take(store, progress, found.inventory)
     _require_readable(store, again)
     named = _needed(again)
@@ -210,8 +157,8 @@ def delete_garbage(store: Store, found: Found, before: datetime, progress: Progr
         for one in found.garbage[len(names) :]
         if one.key not in named and not one.key.startswith(complete)
     ]
-    deleted += _delete(store, others, before, progress)
-    return GcReport.of(deleted, found.young, deleted=True, swept=store.sweep(before))
+    deleted += _delete(store, others, found.before, progress)
+    return GcReport.of(deleted, found, deleted=True, swept=store.sweep(found.before))
 
 
 def _delete(
@@ -228,10 +175,7 @@ def _delete(
 def _needed(inventory: Inventory) -> set[str]:
     """The shards that must stay, those of manifests in quarantine too: they may come back."""
     aside = inventory.quarantined.values()
-    return {
-        *inventory.named(),
-        *(shard.key for one in aside for shard in (*one.shards, *one.selection)),
-    }
+    return {*inventory.named(), *(part.key for one in aside for part in one.objects)}
 
 
 def _kept(
@@ -244,7 +188,8 @@ def _kept(
         if stat is None or stat.modified >= before:
             kept[key] = None
         if stat is not None:
-            by_kind[inventory.datasets[key].kind].append((stat.modified, key))
+            dataset = inventory.datasets[key]
+            by_kind[dataset.kind].append((dataset.written(stat.modified), key))
     for ages in by_kind.values():
         kept |= dict.fromkeys(key for _, key in sorted(ages, reverse=True)[:keep_last])
     models = [version.dataset for version in inventory.versions.values()]
@@ -252,8 +197,8 @@ def _kept(
     kept |= dict.fromkeys(f"{DATASETS}{dataset}.json" for dataset in models if dataset)
     waiting = list(kept)
     while waiting:
-        dataset = inventory.datasets.get(waiting.pop())
-        parents = [f"{DATASETS}{parent}.json" for parent in (dataset.parents if dataset else ())]
+        child = inventory.datasets.get(waiting.pop())
+        parents = [f"{DATASETS}{parent}.json" for parent in (child.parents if child else ())]
         waiting += [key for key in parents if key not in kept]
         kept |= dict.fromkeys(parents)
     return kept

@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pyarrow as pa
 from coralline_core.dataset import Dataset
 from coralline_core.model import MODEL_JSON, ModelSpec
+from coralline_core.shards import Shard
 from coralline_crawler import record
 from coralline_crawler.record import Record
 from coralline_cropper.ledger import Record as CropRecord
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from coralline_core.progress import Progress
-    from coralline_core.shards import Shard
     from coralline_core.store import Store
 
 SHARDS, DATASETS, CROPS = "shards/", "datasets/", "crops/"
@@ -111,7 +112,7 @@ class Inventory:
             return dict(sorted(found.items()))
 
         inventory = cls(
-            datasets=read(DATASETS, _manifest, known.datasets),
+            datasets=read(DATASETS, partial(_manifest, {}), known.datasets),
             crawls=read(record.FOLDER, _crawled, known.crawls),
             crops=read(CROPS, _cropped, known.crops),
             quarantined=put_aside(store),
@@ -136,7 +137,7 @@ class Inventory:
         """
         found = self.live()
         for dataset in self.datasets.values():
-            found |= {shard.key: shard for shard in (*dataset.shards, *dataset.selection)}
+            found |= {part.key: part for part in dataset.objects}
         return found
 
     def _look_at_models(self, store: Store) -> None:
@@ -172,10 +173,10 @@ def objects(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, bytes | No
 
 def put_aside(store: Store) -> dict[str, Dataset]:
     """The manifests in quarantine that can be read: others are there because they cannot."""
-    found = {}
+    found, known = {}, dict[Shard, Shard]()
     for key, data in objects(store, store.list(f"{QUARANTINE}{DATASETS}")):
         with suppress(ValidationError):
-            found[key] = Dataset.model_validate_json(data or b"")
+            found[key] = _sharing(known, Dataset.model_validate_json(data or b""))
     return found
 
 
@@ -189,11 +190,26 @@ def reason(error: ValueError) -> str:
     )
 
 
-def _manifest(key: str, data: bytes) -> Dataset:
+def quarantined(store: Store) -> dict[str, int]:
+    """How many objects are in quarantine, by the folder that they are from."""
+    keys = (key.removeprefix(QUARANTINE) for key in store.list(QUARANTINE))
+    return dict(Counter(f"{key.partition('/')[0]}/" for key in keys))
+
+
+def _manifest(known: dict[Shard, Shard], key: str, data: bytes) -> Dataset:
     dataset = Dataset.model_validate_json(data)
     if key != f"{DATASETS}{dataset.id}.json":
         raise ValueError(f"it says something else than was written: its id is {dataset.id} now")
-    return dataset
+    return _sharing(known, dataset)
+
+
+def _sharing(known: dict[Shard, Shard], dataset: Dataset) -> Dataset:
+    """The dataset with shards that are in memory already: the datasets of years share most."""
+    shards, selection = (
+        tuple(known.setdefault(part, part) for part in parts)
+        for parts in (dataset.shards, dataset.selection)
+    )
+    return dataset.model_copy(update={"shards": shards, "selection": selection})
 
 
 def _crawled(_: str, data: bytes) -> Crawled:

@@ -13,9 +13,18 @@ from coralline_core import forgotten
 from coralline_core.errors import CorallineError
 from coralline_crawler import record
 
-from coralline.upkeep.inventory import CROPS, DATASETS, INDEX, QUARANTINE, put_aside
+from coralline.upkeep.damage import Damage, VerifyReport, counted, each_label
+from coralline.upkeep.inventory import (
+    CROPS,
+    DATASETS,
+    INDEX,
+    QUARANTINE,
+    objects,
+    put_aside,
+    quarantined,
+)
 from coralline.upkeep.rescue import Rescued, rescue
-from coralline.upkeep.verify import Checked, VerifyReport, counted, each_label, is_well
+from coralline.upkeep.verify import Checked, is_well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from coralline_core.progress import Progress
     from coralline_core.store import Store
 
-    from coralline.upkeep.verify import Damage
 
 _DIGITS = 16  # of the sha256 of a damaged object, at the end of its name in quarantine
 _BLOCK = 1 << 20
@@ -64,16 +72,18 @@ def repair(store: Store, checked: Checked, progress: Progress) -> VerifyReport:
         if (key := damage.key) in kept
     }
     for key in _broken(checked, lost - rescued.restored):
+        _date(store, key, checked)
         copy = _move_to_quarantine(store, key)
         done[key] = f"kept as {copy}; the next run makes it again"
-    _bring_back_manifests(store)
+    _bring_back_manifests(store, checked)
     damages = (
         damage.model_copy(update={"mended": True, "then": done[damage.key]})
         if damage.key in done
         else damage
         for damage in checked.report.damages
     )
-    return checked.report.model_copy(update={"damages": tuple(damages)})
+    changes = {"damages": tuple(damages), "quarantine": quarantined(store)}
+    return checked.report.model_copy(update=changes)
 
 
 def _require_what_shards_hold(checked: Checked) -> None:
@@ -159,7 +169,7 @@ def _local(store: Store, key: str) -> Iterator[tuple[Path, str]]:
 def _broken(checked: Checked, lost: set[str]) -> list[str]:
     """Manifests and croppers' records that cannot be read, or that name what is lost."""
     inventory = checked.inventory
-    named = {key: (*one.shards, *one.selection) for key, one in inventory.datasets.items()}
+    named = {key: one.objects for key, one in inventory.datasets.items()}
     named |= inventory.crops
     return [
         *(key for key in inventory.unreadable if key.startswith((DATASETS, CROPS))),
@@ -167,10 +177,27 @@ def _broken(checked: Checked, lost: set[str]) -> list[str]:
     ]
 
 
-def _bring_back_manifests(store: Store) -> None:
-    """Take manifests out of quarantine that name nothing which is not there."""
-    for copy, dataset in put_aside(store).items():
-        shards = (*dataset.shards, *dataset.selection)
-        if all(is_well(store, shard.key, shard.sha256) for shard in shards):
-            dataset.save(store)
+def _date(store: Store, key: str, checked: Checked) -> None:
+    """Write into a manifest when a run came to it: its object's time is lost when it is moved."""
+    dataset, stat = checked.inventory.datasets.get(key), store.stat(key)
+    if dataset is not None and dataset.saved_at is None and stat is not None:
+        dataset.save(store, at=stat.modified)
+
+
+def _bring_back_manifests(store: Store, checked: Checked) -> None:
+    """Take manifests out of quarantine of which all that they name is there, or is well there."""
+    seen = checked.inventory.named().keys() - checked.lost
+    well = frozenset[str]() if checked.report.quick else seen
+    aside = put_aside(store)
+    named = {part.key: part for one in aside.values() for part in one.objects}
+    there = {
+        key
+        for key, part in named.items()
+        if key in well or is_well(store, key, part.sha256) or _restore(store, key) is not None
+    }
+    back = [copy for copy, one in aside.items() if all(part.key in there for part in one.objects)]
+    for copy, data in objects(store, back):
+        if data is not None:
+            # Where a run has come to it again, that one is newer.
+            store.put_if(f"{DATASETS}{aside[copy].id}.json", data, None)
             store.delete(copy)

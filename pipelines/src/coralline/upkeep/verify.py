@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coralline_core import corrections, forgotten
 from coralline_core.corrections import Correction
@@ -16,17 +16,18 @@ from coralline_crawler import record
 from coralline_curator.splits import SplitRecord
 from coralline_publisher import champion
 from coralline_publisher.folder import CHECKSUMS
-from pydantic import Field
-from rich.filesize import decimal
 
+from coralline.upkeep.damage import Damage, VerifyReport
 from coralline.upkeep.inventory import (
     CROPS,
     DATASETS,
     MODELS,
     READERS,
+    SHARDS,
     SPLITS,
     Inventory,
     objects,
+    quarantined,
     reason,
 )
 
@@ -45,6 +46,7 @@ _RECORDS: dict[str, type[Report]] = {
 }
 _MADE_AGAIN = "the next run makes it again"
 _FIXES = {
+    SHARDS: "restore it, or let `coralline verify --repair` save what can be saved",
     DATASETS: _MADE_AGAIN,
     CROPS: _MADE_AGAIN,
     record.FOLDER: "restore it; without it, what it tells of is fetched again",
@@ -54,53 +56,6 @@ _FIXES = {
     MODELS: "restore it, from the run's folder or from a copy of the store",
     champion.KEY: "restore it, or delete it to begin with a first model",
 }
-
-
-class Damage(Report):
-    """An object that is not what was written."""
-
-    key: str
-    what: str
-    """What is wrong with it."""
-    images: dict[str, int] = Field(default_factory=dict)
-    """By label, crawled images that are in it."""
-    rows: int = 0
-    """Of a shard with anything else: its rows."""
-    datasets: tuple[str, ...] = ()
-    """Ids of the manifests that cannot be read without it, each with its kind."""
-    mended: bool = False
-    then: str
-    """What was done about it, or what there is to do."""
-
-    def __str__(self) -> str:
-        lines = [f"{self.key}: {self.what}"]
-        if self.images:
-            images = counted(sum(self.images.values()), "image")
-            lines.append(f"  takes along {images}: {each_label(self.images)}")
-        elif self.rows:
-            lines.append(f"  takes along {counted(self.rows, 'row')}")
-        if self.datasets:
-            lines.append(f"  breaks {', '.join(self.datasets)}")
-        return "\n".join([*lines, f"  {'done' if self.mended else 'to do'}: {self.then}"])
-
-
-class VerifyReport(Report):
-    """What was looked at, and what is wrong."""
-
-    objects: int
-    bytes: int
-    """Read for their checksums; 0 where only sizes were looked at."""
-    damages: tuple[Damage, ...]
-
-    @property
-    def well(self) -> bool:
-        """Whether the store is whole, be it that it was mended."""
-        return all(damage.mended for damage in self.damages)
-
-    def __str__(self) -> str:
-        looked = f"{counted(self.objects, 'object')} looked at, {decimal(self.bytes)} of them read"
-        damages = "\n".join(map(str, self.damages)) or "all is well"
-        return f"{looked}\n{damages}"
 
 
 class Checked(NamedTuple):
@@ -143,14 +98,20 @@ def verify(store: Store, progress: Progress, *, quick: bool = False) -> Checked:
         **{key: (digest, None) for key, digest in sums.items()},
     }
     read, wrong = _look_at(store, expected, progress, quick=quick)
+    lost = {key: shards[key] for key in wrong if key in shards}
+    taken_along = _taken_along(inventory, lost)
     damages += [
-        _shard_damage(inventory, shards[key], why)
-        if key in shards
-        else Damage(key=key, what=why, then=_fix(key))
+        Damage(key=key, what=why, then=_fix(key), **taken_along.get(key, {}))
         for key, why in sorted(wrong.items())
     ]
-    report = VerifyReport(objects=len(small) + len(expected), bytes=read, damages=tuple(damages))
-    return Checked(report, inventory, frozenset(wrong.keys() & shards.keys()))
+    report = VerifyReport(
+        objects=len(small) + len(expected),
+        bytes=read,
+        quick=quick,
+        quarantine=quarantined(store),
+        damages=tuple(damages),
+    )
+    return Checked(report, inventory, frozenset(lost))
 
 
 def is_well(store: Store, key: str, sha256: str) -> bool:
@@ -172,16 +133,6 @@ def _digest_of(store: Store, key: str) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def each_label(images: Mapping[str, int]) -> str:
-    """`2 cat, 1 dog`."""
-    return ", ".join(f"{count:,} {label}" for label, count in sorted(images.items()) if count)
 
 
 def _look_at(
@@ -220,25 +171,26 @@ def _look_at(
     return read, wrong
 
 
-def _shard_damage(inventory: Inventory, shard: Shard, what: str) -> Damage:
-    live = inventory.live()
-    images: Counter[str] = Counter()
+def _taken_along(inventory: Inventory, lost: Mapping[str, Shard]) -> dict[str, dict[str, Any]]:
+    """By the key of a lost shard, what a damage says of it: images or rows, and datasets."""
+    live = inventory.live().keys() & lost
+    images: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for crawled in inventory.crawls.values():
-        if shard.key in live and any(one.key == shard.key for one in crawled.shards):
-            images += crawled.kept
-    broken = [
-        f"{dataset.kind} {PurePosixPath(key).stem}"
-        for key, dataset in inventory.datasets.items()
-        if any(one.key == shard.key for one in (*dataset.shards, *dataset.selection))
-    ]
-    return Damage(
-        key=shard.key,
-        what=what,
-        images=images,
-        rows=0 if images else shard.rows,
-        datasets=tuple(broken),
-        then="restore it, or let `coralline verify --repair` save what can be saved",
-    )
+        for shard in crawled.shards:
+            if shard.key in live:
+                images[shard.key] += crawled.kept
+    broken: defaultdict[str, list[str]] = defaultdict(list)
+    for key, dataset in inventory.datasets.items():
+        for name in {part.key for part in dataset.objects} & lost.keys():
+            broken[name].append(f"{dataset.kind} {PurePosixPath(key).stem}")
+    return {
+        key: {
+            "images": images[key],
+            "rows": 0 if images[key] else shard.rows,
+            "datasets": tuple(broken[key]),
+        }
+        for key, shard in lost.items()
+    }
 
 
 def _unparsable(store: Store, keys: Iterable[str], kind: type[Report]) -> Iterator[Damage]:

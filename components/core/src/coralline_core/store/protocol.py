@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
+
+RESOLUTION = timedelta(seconds=1)
+"""By less than this an object may be younger than its store's clock says: S3 shows whole seconds.
+"""
 
 
 class Stored(NamedTuple):
@@ -60,8 +65,11 @@ class Store(Protocol):
         """Write only if the object still has `etag` (None: only if there is none).
 
         Returns:
-            Whether it was written. False means that another writer came first; or at once after,
-            where the answer to this one was lost on its way. Reading again tells which.
+            Whether it was written. False means that the object is another writer's now: one that
+            came first; or one that came at once after and replaced it, where the answer to this one
+            was lost on its way. A bucket does not tell which. So whoever hears False must look
+            what is there and decide anew. Where nobody replaces an object, as no append-only record
+            is replaced, it always means that nothing was written.
         """
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
