@@ -18,6 +18,7 @@ from coralline_core import rows
 from coralline_core.dataset import ShardWriter
 from coralline_core.errors import CorallineError
 from coralline_core.forgotten import Notice
+from coralline_core.handover import Handover
 from coralline_core.journal import append
 from coralline_cropper.crop import crop
 from coralline_cropper.settings import CropSettings
@@ -60,6 +61,19 @@ def test_what_nothing_names_goes_once_it_is_old(filled):
         "images": shard.bytes,
         "unfinished models": 1000,
     }
+
+
+def test_what_jobs_handed_over_goes_once_their_run_is_over(filled, tmp_path):
+    keeper, _ = filled
+    (tmp_path / "report.html").write_text("the page")
+    Handover(keeper.store, "glasses-1").deliver("publish", {"published": tmp_path})
+    keys = set(keeper.store.list("runs/"))
+    assert len(keys) == 2
+    _, gone = keeper.collect(before=datetime.now(UTC) - timedelta(hours=1))
+    assert gone == set()
+    report, gone = keeper.collect()
+    assert gone == keys
+    assert report.garbage["runs of Jobs"].objects == 2
 
 
 def test_a_dry_run_says_the_same_and_deletes_nothing(keeper):

@@ -23,6 +23,7 @@ _KINDS = (
     "selections",
     "unreadable shards",
     "unfinished models",
+    "runs of Jobs",
 )
 
 

@@ -6,10 +6,12 @@ import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 from coralline_core.errors import CorallineError
+from coralline_core.handover import RUNS
 
 from coralline.upkeep.garbage import NAMING, Found, Garbage, GcReport
 from coralline.upkeep.inventory import (
@@ -121,11 +123,13 @@ def find_garbage(
         )
         kinds = pool.map(lambda key: _kind(store, key), loose)
         models = _unfinished_models(store, inventory, before)
+        runs = _ended_runs(store, before)
         garbage = (
             *(Garbage("manifests", *one) for one in gone.items()),
             *(Garbage("records of crops", *one) for one in crops.items()),
             *(Garbage(kind, *one) for kind, one in zip(kinds, loose.items(), strict=True)),
             *(Garbage("unfinished models", *one) for one in models),
+            *(Garbage("runs of Jobs", *one) for one in runs),
         )
     young = len(unwanted) - len(gone) + len(unnamed) - len(loose)
     return Found(garbage, young, before, aside, inventory)
@@ -213,6 +217,14 @@ def _unfinished_models(
             stats = [(key, store.stat(key)) for key in version.files]
             if all(stat is None or stat.modified < before for _, stat in stats):
                 yield from ((key, stat.bytes) for key, stat in stats if stat is not None)
+
+
+def _ended_runs(store: Store, before: datetime) -> Iterator[tuple[str, int]]:
+    """What steps of Jobs handed to each other in runs that nobody goes on with, with its bytes."""
+    for _, keys in groupby(store.list(RUNS), key=lambda key: key.split("/")[1]):
+        stats = [(key, store.stat(key)) for key in keys]
+        if all(stat is None or stat.modified < before for _, stat in stats):
+            yield from ((key, stat.bytes) for key, stat in stats if stat is not None)
 
 
 def _kind(store: Store, key: str) -> str:
