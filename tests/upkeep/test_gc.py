@@ -65,8 +65,8 @@ def test_what_nothing_names_goes_once_it_is_old(filled):
 
 def test_what_jobs_handed_over_goes_once_their_run_is_over(filled, tmp_path):
     keeper, _ = filled
-    (tmp_path / "report.html").write_text("the page")
-    Handover(keeper.store, "glasses-1").deliver("publish", {"published": tmp_path})
+    (tmp_path / "page.html").write_text("the page")
+    Handover(keeper.store, "glasses-1").deliver("publish", {"page": tmp_path / "page.html"})
     keys = set(keeper.store.list("runs/"))
     assert len(keys) == 2
     _, gone = keeper.collect(before=datetime.now(UTC) - timedelta(hours=1))

@@ -14,20 +14,25 @@ lost, the first to end counts, and the other's files are never read.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
+from coralline_core.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from coralline_core.store import Store
+
+RUNS = "runs/"
+"""Where they lie."""
 
 _LOOK = 2.0  # s between two looks for what another step makes
 _CHUNK = 1 << 20
@@ -68,7 +73,7 @@ class Handover:
 
     def __init__(self, store: Store, run: str) -> None:
         self._store = store
-        self._folder = f"runs/{run}/"
+        self._folder = f"{RUNS}{run}/"
         self._records: dict[str, _Record] = {}
 
     def has(self, step: str) -> bool:
@@ -168,6 +173,27 @@ class Handover:
                 opened.write(chunk)
         if digest.hexdigest() != file.sha256:
             raise CorallineError("not what was written", where=file.key, fix="Run it anew.")
+
+
+def dataset_file(store: str, dataset: str) -> Path:
+    """Bring the manifest of a dataset, which is named by its id, to a file of its own.
+
+    A pipeline hands a dataset on by its id where the step is cached: Kubeflow knows an artifact by
+    its number in a database, which is new each time, and an id by what is in the dataset.
+
+    Args:
+        store: The URI of the store that keeps the dataset.
+        dataset: The dataset's id.
+
+    Raises:
+        CorallineError: The store has no such dataset.
+    """
+    kept = open_store(store).get(key := f"datasets/{dataset}.json")
+    if kept is None:
+        raise CorallineError("no such dataset", where=key, fix="Run the whole pipeline again.")
+    path = Path(tempfile.mkdtemp(), f"{dataset}.json")
+    path.write_bytes(kept.data)
+    return path
 
 
 def _files(path: Path) -> list[Path]:
