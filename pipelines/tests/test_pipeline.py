@@ -39,10 +39,10 @@ def test_nothing_is_installed_when_a_step_starts(containers):
         assert "pip" not in " ".join(container["command"] + container["args"]).split()
 
 
-def test_crawl_and_publish_are_never_cached(compiled):
+def test_what_looks_at_the_web_or_into_the_store_is_never_cached(compiled):
     tasks = compiled["root"]["dag"]["tasks"]
     cached = {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")}
-    assert cached == {"curate", "crop", "train", "convert", "compile-model"}
+    assert cached == {"train", "convert", "compile-model"}
 
 
 def test_a_project_gives_the_pipeline_its_arguments(compiled, project_file):

@@ -7,14 +7,16 @@ import threading
 import time
 
 import pytest
+from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
-from coralline_core.handover import Handover
+from coralline_core.handover import Handover, dataset_file
 from coralline_core.store import FileStore
 
 BAKER = '''
 from pathlib import Path
 
 from coralline_core.command import Step
+from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
 from coralline_core.settings import Settings
 
@@ -193,3 +195,16 @@ def test_a_record_that_says_something_else_is_named(tmp_path):
     with pytest.raises(CorallineError, match=r"runs/r/crop\.json: not how a step ended") as raised:
         Handover(store, "r").has("crop")
     assert os.linesep not in str(raised.value)
+
+
+def test_a_dataset_s_manifest_is_brought_by_its_id(tmp_path):
+    dataset = Dataset(kind="crops", shards=(), counts={"cat": {"train": 1}})
+    dataset.save(FileStore(tmp_path / "store"))
+    brought = Dataset.read(dataset_file((tmp_path / "store").as_uri(), dataset.id))
+    assert (brought.id, brought.counts) == (dataset.id, dataset.counts)
+
+
+def test_a_dataset_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CorallineError, match="no such dataset") as raised:
+        dataset_file((tmp_path / "store").as_uri(), "0123456789abcdef")
+    assert raised.value.where == "datasets/0123456789abcdef.json"

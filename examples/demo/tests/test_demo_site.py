@@ -191,6 +191,19 @@ def test_a_taken_port_is_said_in_one_line():
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
+def test_alone_it_listens_where_it_is_told_and_ends_when_a_container_is_stopped():
+    command = [sys.executable, "-m", "coralline_demo", "--port", "0", "--host", "0.0.0.0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://0.0.0.0:")
+        found = json.loads(
+            get(address.replace("0.0.0.0", "localhost") + "/v1/images/?q=glasses")[1]
+        )
+        assert found["results"][0]["url"].startswith("http://localhost:")
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def _phash(picture) -> np.uint64:
     small = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:8, :8]

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output
 
 
 def wrapped(images: Mapping[str, str]) -> SimpleNamespace:
     """The steps as KFP components, by name, each with its image of `images`."""
-    steps: list[Callable[..., None]] = [
+    steps: list[Callable[..., object]] = [
         crawl,
         curate,
         crop,
@@ -60,41 +60,53 @@ def crop(
     curated: Input[Dataset],
     crops: Output[Dataset],
     report: Output[Artifact],
-) -> None:
-    """Images to crops of what is to be classified."""
+) -> str:
+    """Images to crops of what is to be classified; returns the id of their dataset."""
+    from pathlib import Path
+
+    from coralline_core.dataset import Dataset as Manifest
     from coralline_cropper.step import execute
 
     execute(settings, store, curated=curated.path, crops=crops.path, report=report.path)
+    return Manifest.read(Path(crops.path)).id
 
 
 def train(
     settings: dict,
     store: str,
-    crops: Input[Dataset],
+    crops: str,
     model: Output[Model],
     report: Output[Artifact],
 ) -> None:
     """Crops to a Keras classifier."""
+    from coralline_core.handover import dataset_file
     from coralline_trainer.step import execute
 
-    execute(settings, store, crops=crops.path, model=model.path, report=report.path)
+    execute(
+        settings,
+        store,
+        crops=dataset_file(store, crops),
+        model=model.path,
+        report=report.path,
+    )
 
 
 def convert(
     settings: dict,
     store: str,
-    crops: Input[Dataset],
+    crops: str,
     model: Input[Model],
     converted: Output[Model],
     report: Output[Artifact],
 ) -> None:
     """A Keras classifier to int8 LiteRT, measured and explained."""
     from coralline_converter.step import execute
+    from coralline_core.handover import dataset_file
 
     execute(
         settings,
         store,
-        crops=crops.path,
+        crops=dataset_file(store, crops),
         model=model.path,
         converted=converted.path,
         report=report.path,
@@ -129,9 +141,12 @@ def publish(
     convert_report: Input[Artifact],
     compile_report: Input[Artifact],
     published: Output[Artifact],
+    page: Output[HTML],
     report: Output[Artifact],
 ) -> None:
-    """Champion against challenger, the model card and the report page."""
+    """Champion against challenger, the model card and the report page, which Kubeflow shows."""
+    import shutil
+
     from coralline_publisher.step import execute
 
     execute(
@@ -151,3 +166,4 @@ def publish(
         published=published.path,
         report=report.path,
     )
+    shutil.copyfile(f"{published.path}/report.html", page.path)

@@ -2,22 +2,33 @@
 
 On a cluster every task in sequence costs about 20 s before it does anything, and one process
 already keeps a crawl or a compilation busy: a fan-out would cost more than it saves.
+
+Kubeflow's cache spares the tasks from the training to the compilation where neither the crops nor
+the settings have changed. What comes before depends on more than its inputs: on the web, and on
+what people have said of images since, which lies in the store. It looks anew each time, and costs
+little where nothing is new.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kfp import dsl
-from kfp.dsl import Artifact, base_component
+from kfp.dsl import Artifact, PipelineTask, base_component
 
 from coralline import components
+from coralline.cluster.settings import StepName
 
 
-def train_pipeline(name: str, images: Mapping[str, str]) -> base_component.BaseComponent:
+def train_pipeline(
+    name: str,
+    images: Mapping[str, str],
+    place: Callable[[StepName, PipelineTask], object] = lambda _, __: None,
+) -> base_component.BaseComponent:
     """The pipeline over given images.
 
     Args:
         name: What Kubeflow lists it as.
         images: The reference of each step's image, by the step's name.
+        place: Told each step's task, to say what its pod gets.
     """
     steps = components.wrapped(images)
 
@@ -41,14 +52,14 @@ def train_pipeline(name: str, images: Mapping[str, str]) -> base_component.BaseC
             The folder with the model, the report page and the summary.
         """
         crawled = steps.crawl(settings=crawl, store=store)
-        crawled.set_caching_options(enable_caching=False)  # the web is not a function of settings
         curated = steps.curate(settings=curate, store=store, images=crawled.outputs["images"])
         cropped = steps.crop(settings=crop, store=store, curated=curated.outputs["curated"])
-        trained = steps.train(settings=train, store=store, crops=cropped.outputs["crops"])
+        crops = cropped.outputs["Output"]  # the dataset's id: the cache cannot tell by an artifact
+        trained = steps.train(settings=train, store=store, crops=crops)
         converted = steps.convert(
             settings=convert,
             store=store,
-            crops=cropped.outputs["crops"],
+            crops=crops,
             model=trained.outputs["model"],
         )
         compiled = steps.compile_model(
@@ -69,8 +80,16 @@ def train_pipeline(name: str, images: Mapping[str, str]) -> base_component.BaseC
             convert_report=converted.outputs["report"],
             compile_report=compiled.outputs["report"],
         )
-        # The champion may have changed since: the decision is made anew each time.
-        published.set_caching_options(enable_caching=False)
+        # As the champion may have changed since, the decision is made anew, too.
+        for task in (crawled, curated, cropped, published):
+            task.set_caching_options(enable_caching=False)
+        place("crawl", crawled)
+        place("curate", curated)
+        place("crop", cropped)
+        place("train", trained)
+        place("convert", converted)
+        place("compile", compiled)
+        place("publish", published)
         return published.outputs["published"]
 
     return pipeline

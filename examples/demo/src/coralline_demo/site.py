@@ -29,11 +29,12 @@ _ROBOTS = "User-agent: *\nDisallow: /private/\n"
 
 
 @contextmanager
-def image_site(port: int = PORT) -> Iterator[str]:
+def image_site(port: int = PORT, host: str = HOST) -> Iterator[str]:
     """Run the site in a thread of this process while the context lasts.
 
     Args:
-        port: Where to listen on loopback; 0 takes any free port.
+        port: Where to listen; 0 takes any free port.
+        host: The address to listen on: loopback, or in a container `0.0.0.0`.
 
     Yields:
         The site's address, such as `http://127.0.0.1:8765`.
@@ -43,7 +44,7 @@ def image_site(port: int = PORT) -> Iterator[str]:
     """
     entries()  # the faces are read before anyone waits for them
     try:
-        listener = socket.create_server((HOST, port))
+        listener = socket.create_server((host, port))
     except OSError as error:
         raise CorallineError(
             f"cannot listen on port {port}: {error.strerror}",
@@ -56,7 +57,7 @@ def image_site(port: int = PORT) -> Iterator[str]:
     runner = web.AppRunner(application(), access_log=None, shutdown_timeout=1)
     try:
         asyncio.run_coroutine_threadsafe(_start(runner, listener), loop).result()
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)

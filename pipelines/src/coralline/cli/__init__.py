@@ -7,7 +7,7 @@ import sys
 import typer
 from coralline_core.errors import CorallineError
 
-from coralline.cli import data, keeping, running
+from coralline.cli import data, keeping, kubeflow, kubernetes, running
 
 app = typer.Typer(
     help="From a search keyword to a compiled edge model.",
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (running, data, keeping):
+for group in (running, data, keeping, kubernetes, kubeflow):
     app.add_typer(group.commands)
 
 

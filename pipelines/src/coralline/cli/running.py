@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from coralline_core.errors import CorallineError
 
-from coralline.cli.shared import Command, Json, ProjectFile, Runs
+from coralline.cli.shared import Command, Json, ProjectFile, Runs, conclude
 
 if TYPE_CHECKING:
     from coralline.project import Project
-    from coralline.runs import Run
 
 commands = typer.Typer()
 
@@ -128,7 +127,6 @@ def predict(
 
 
 def _run(project: Project, file: Path, runs: Path, place: Place, *, as_json: bool) -> None:
-    from coralline_core.errors import GateError
     from rich.console import Console
 
     from coralline.project import STEPS, locate
@@ -146,23 +144,4 @@ def _run(project: Project, file: Path, runs: Path, place: Place, *, as_json: boo
     except KeyboardInterrupt:
         print("interrupted; what is in the store is kept, run again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
-    if as_json:
-        print(json.dumps(finished.summary, indent=1))
-    else:
-        print(_said(finished))
-    failed = [gate["message"] for gate in finished.summary["gates"] if not gate["passed"]]
-    if failed:
-        raise GateError("; ".join(failed), where=str(finished.report))
-
-
-def _said(finished: Run) -> str:
-    int8 = finished.summary["test"]["int8"]
-    low, high = int8["interval"]
-    lines = {
-        "accuracy": f"{int8['accuracy']:.1%}, int8 on {int8['n']} test crops "
-        f"(95%: {low:.1%} to {high:.1%})",
-        "decision": finished.summary["decision"],
-        "report": finished.report,
-        "model": finished.model,
-    }
-    return "\n".join(f"{name:<10}{value}" for name, value in lines.items())
+    conclude(finished, as_json=as_json)

@@ -20,7 +20,7 @@ def require_portable(project: Project) -> None:
     Raises:
         CorallineError: A pod could not read them, or nobody could read what it wrote.
     """
-    if project.open_store().uri.startswith("file://"):
+    if not project.store.in_bucket:
         raise CorallineError(
             "the store is a folder of this machine, which pods cannot reach",
             where="store.uri",

@@ -14,8 +14,11 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """What Kubernetes takes for a name: lower-case letters, digits, hyphens and dots."""
 
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?$")]
-"""An amount as Kubernetes writes it: `500m` (half a core), `2`, `4Gi`."""
+Cores = Annotated[str, Field(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")]
+"""Cores as Kubernetes writes them: `2`, `0.5`, `500m` (half a core, too)."""
+
+Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|[MGT]i?)$")]
+"""Memory as Kubernetes and Kubeflow both write it: `512Mi`, `4Gi`, `4G`."""
 
 Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
 """A span of time: `90s`, `30m`, `6h`, `1d`."""
@@ -45,17 +48,17 @@ class Toleration(Settings):
 class StepResources(Settings):
     """What a step's pod gets. What is not said is as the table in docs/kubernetes.md has it."""
 
-    cpu: Quantity | None = None
+    cpu: Cores | None = None
     """Cores that are set aside for it."""
-    cpu_limit: Quantity | None = None
+    cpu_limit: Cores | None = None
     """Cores that it may use at most; by default as many as the node has to spare."""
-    memory: Quantity | None = None
+    memory: Memory | None = None
     """Memory that is set aside for it; with more, it is killed."""
     accelerator: str | None = Field(default=None, min_length=1)
     """A device that it gets, by the resource's name on the nodes: `nvidia.com/gpu`."""
     accelerator_count: int | None = Field(default=None, ge=1)
     """How many of them; one if nothing is said."""
-    shm: Quantity | None = None
+    shm: Memory | None = None
     """The size of `/dev/shm`, which counts as memory."""
     timeout: Span | None = None
     """How long it may take at most, waiting for a node included."""

@@ -277,6 +277,8 @@ class S3Store:
         fix = "Check the bucket's name, the endpoint, the credentials and their permissions."
         if isinstance(why, ClientError) and _code(why) == "RequestTimeTooSkewed":
             fix = "Set this machine's clock, which differs too much from the service's."
+        elif isinstance(why, ClientError) and _may_pass(why):
+            fix = "Look at the service itself: its disk may be full."
         line = " ".join(f"{what}: {why}".split()).rstrip(".")
         return CorallineError(line, where=self.uri, fix=fix)
 

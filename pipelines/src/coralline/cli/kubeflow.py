@@ -1,0 +1,261 @@
+"""A project on Kubeflow Pipelines: compile, submit and schedule it, and see to its runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from coralline.cli.shared import Command, Json, ProjectFile, conclude_summary, print_wide
+
+if TYPE_CHECKING:
+    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.schedules import Schedule
+    from coralline.project import Project
+
+
+class _WithDefault(TyperGroup):
+    """A group of which one command need not be named: `runs PROJECT` is `runs list PROJECT`."""
+
+    default: str
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+class _Schedules(_WithDefault):
+    default = "set"
+
+
+class _Runs(_WithDefault):
+    default = "list"
+
+
+commands = typer.Typer()
+_schedules = typer.Typer(
+    name="schedule",
+    cls=_Schedules,
+    help="Have Kubeflow Pipelines run a project again and again.",
+    epilog='Example: coralline schedule glasses.yaml --cron "0 0 3 * * *"',
+    no_args_is_help=True,
+)
+_runs = typer.Typer(
+    name="runs",
+    cls=_Runs,
+    help="List, show and cancel a project's runs on Kubeflow Pipelines.",
+    epilog="Example: coralline runs glasses.yaml",
+    no_args_is_help=True,
+)
+commands.add_typer(_schedules)
+commands.add_typer(_runs)
+
+
+@commands.command(cls=Command, epilog="Example: coralline compile glasses.yaml -o pipeline.yaml")
+def compile(  # noqa: A001 - the command's name
+    project: ProjectFile,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Where to; by default it is printed."),
+    ] = None,
+) -> None:
+    """Compile a project's pipeline for Kubeflow Pipelines, its settings and images inside."""
+    from coralline_core.errors import CorallineError
+
+    from coralline.cluster.compile import compile_project
+
+    text = compile_project(_load(project))
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CorallineError(error.strerror or str(error), where=str(out)) from error
+
+
+@commands.command(cls=Command, epilog="Example: coralline submit glasses.yaml --wait")
+def submit(
+    project: ProjectFile,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow it to its end; fail if it does.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a project's pipeline on Kubeflow Pipelines."""
+    from coralline.cluster.listing import Entry
+    from coralline.cluster.submit import submit
+
+    loaded = _load(project)
+    kubeflow = _connect(loaded)
+    run = submit(kubeflow, loaded)
+    entry = Entry.of(run, kubeflow)
+    print(f"{entry.name}\n{entry.page}", file=sys.stderr if as_json else sys.stdout, flush=True)
+    if kubeflow.page_hint:
+        print(f"to see it: {kubeflow.page_hint}", file=sys.stderr)
+    if wait:
+        _follow(kubeflow, loaded, project, entry.id, as_json=as_json)
+    elif as_json:
+        print(entry.model_dump_json(indent=1))
+
+
+@_schedules.command(
+    "set", cls=Command, epilog='Example: coralline schedule glasses.yaml --cron "0 0 3 * * *"'
+)
+def set_schedule(
+    project: ProjectFile,
+    cron: Annotated[
+        str | None,
+        typer.Option(metavar="FIELDS", help="Six fields, the second first, in UTC."),
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="TIME", help="A span of time: 90m, 12h, 1d.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a project as it is now again and again, in place of its earlier schedule."""
+    if (cron is None) == (every is None):
+        raise typer.BadParameter("either --cron or --every is needed")
+    from coralline.cluster.schedules import schedule, trigger_of
+
+    trigger = trigger_of(cron, every)
+    loaded = _load(project)
+    _print([schedule(_connect(loaded), loaded, trigger)], as_json=as_json)
+
+
+@_schedules.command("list", cls=Command, epilog="Example: coralline schedule list glasses.yaml")
+def list_schedules(project: ProjectFile, as_json: Json = False) -> None:
+    """Show a project's schedule, and when it fires next."""
+    from coralline.cluster.schedules import find_schedules
+
+    loaded = _load(project)
+    found = find_schedules(_connect(loaded), loaded)
+    _print(found, as_json=as_json)
+    if not (found or as_json):
+        print("no schedule")
+
+
+@_schedules.command("pause", cls=Command, epilog="Example: coralline schedule pause glasses.yaml")
+def pause_schedule(project: ProjectFile, as_json: Json = False) -> None:
+    """Let a project's schedule start nothing until it is resumed."""
+    from coralline.cluster.schedules import pause
+
+    loaded = _load(project)
+    _print([pause(_connect(loaded), loaded)], as_json=as_json)
+
+
+@_schedules.command("resume", cls=Command, epilog="Example: coralline schedule resume glasses.yaml")
+def resume_schedule(project: ProjectFile, as_json: Json = False) -> None:
+    """Let a project's schedule go on."""
+    from coralline.cluster.schedules import resume
+
+    loaded = _load(project)
+    _print([resume(_connect(loaded), loaded)], as_json=as_json)
+
+
+@_schedules.command("delete", cls=Command, epilog="Example: coralline schedule delete glasses.yaml")
+def delete_schedule(project: ProjectFile) -> None:
+    """Delete a project's schedule; what it has started runs on."""
+    from coralline.cluster.schedules import delete
+
+    loaded = _load(project)
+    print(f"deleted {delete(_connect(loaded), loaded).name}")
+
+
+@_runs.command("list", cls=Command, epilog="Example: coralline runs list glasses.yaml --last 5")
+def list_runs(
+    project: ProjectFile,
+    last: Annotated[int, typer.Option(metavar="N", min=1, help="Only the N newest.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List a project's runs, the newest first."""
+    from coralline.cluster.listing import newest, table
+
+    loaded = _load(project)
+    found = newest(_connect(loaded), loaded, last)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
+    elif found:
+        print_wide(table(found))
+    else:
+        print("no runs")
+
+
+@_runs.command("show", cls=Command, epilog="Example: coralline runs show glasses.yaml")
+def show_run(
+    project: ProjectFile,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="A run's name, or how its id begins.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far each step of a run is: of the newest, if none is named."""
+    from coralline.cluster.listing import Entry, find, lines
+
+    loaded = _load(project)
+    kubeflow = _connect(loaded)
+    entry = Entry.of(find(kubeflow, loaded, run), kubeflow, steps=True)
+    print(entry.model_dump_json(indent=1) if as_json else lines(entry))
+
+
+@_runs.command("cancel", cls=Command, epilog="Example: coralline runs cancel glasses.yaml 3f2a91c0")
+def cancel_run(
+    project: ProjectFile,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or how its id begins.")],
+) -> None:
+    """Cancel a run; what it has put into the store is kept."""
+    from coralline.cluster.listing import cancel
+
+    loaded = _load(project)
+    print(f"cancelled {cancel(_connect(loaded), loaded, run).name}")
+
+
+def _load(file: Path) -> Project:
+    from coralline.project import load_project
+
+    return load_project(file, reach=False)  # the steps reach the store, and we need not
+
+
+def _connect(project: Project) -> Kubeflow:
+    from coralline.cluster.kubeflow import Kubeflow
+
+    return Kubeflow(project.kubernetes.endpoint)
+
+
+def _print(schedules: list[Schedule], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in schedules], indent=1))
+    for one in () if as_json else schedules:
+        print(one)
+
+
+def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from coralline.cluster.outcome import read_summary
+    from coralline.cluster.watch import failure, follow
+    from coralline.project import STEPS
+    from coralline.view import view
+
+    try:
+        with view(STEPS, Console(stderr=as_json)) as show:
+            over = follow(kubeflow, run, show)
+    except KeyboardInterrupt:
+        print(f"the run goes on; end it with: coralline runs cancel {file} {run}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    page = kubeflow.page(run)
+    if error := failure(over, page):
+        raise error
+    summary = read_summary(project, run)
+    if summary is None:
+        print(f"done; what came of it is on its page: {page}", file=sys.stderr)
+    else:
+        conclude_summary(summary, {"page": page}, as_json=as_json)

@@ -1,0 +1,267 @@
+"""A run as Kubernetes Jobs: what they are, and that the steps understand them."""
+
+import importlib
+import inspect
+import ipaddress
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from coralline.cluster.jobs import manifests, name_run
+from coralline.images import COMPONENTS
+from coralline.project import STEPS, Project, load_project
+from coralline_core.errors import CorallineError
+from coralline_crawler.addresses import is_public
+from hypothesis import example, given
+from hypothesis import strategies as st
+from kubernetes.client import models
+
+K8S = Path(__file__).parents[2] / "k8s"
+FULL = """
+store: {uri: s3://bucket/prefix, endpoint: http://store:8333, region: eu-west-1}
+kubernetes:
+  images: images.json
+  namespace: teams-own
+  service_account: reader
+  secret: store
+  environment: {HTTPS_PROXY: "http://proxy:3128"}
+  pull_secrets: [registry]
+  node_selector: {disk: fast}
+  tolerations: [{key: gpu, operator: Exists}]
+  retries: 4
+  steps:
+    train:
+      {cpu: "2", cpu_limit: "4", memory: 6Gi, accelerator: nvidia.com/gpu, shm: 1Gi, timeout: 2h,
+       node_selector: {gpu: "yes"}}
+"""
+
+
+@pytest.fixture
+def load(project_file, tmp_path):
+    """Loads a project whose images are built."""
+    images = {component: f"registry/{component}@sha256:0" for component in COMPONENTS.values()}
+    (tmp_path / "images.json").write_text(json.dumps(images))
+
+    def load(more="store: gs://bucket/prefix\nkubernetes: {images: images.json}\n"):
+        return load_project(project_file(more), reach=False)
+
+    return load
+
+
+@pytest.fixture
+def jobs(load):
+    """The Jobs by step."""
+
+    def jobs(*more):
+        made = manifests(load(*more), "r1")[1:]
+        return {job["metadata"]["labels"]["coralline/step"]: job for job in made}
+
+    return jobs
+
+
+@pytest.fixture
+def pods(jobs):
+    """The pods by step, with their one container."""
+
+    def pods(*more):
+        specs = {step: job["spec"]["template"]["spec"] for step, job in jobs(*more).items()}
+        return {step: (spec, *spec["containers"]) for step, spec in specs.items()}
+
+    return pods
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch):
+    """No credentials of any cloud."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "STORAGE_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def flags(command):
+    """What follows each of a command's flags."""
+    return dict(zip(command[3::2], command[4::2], strict=True))
+
+
+def unknown(value, kind, at):
+    """Where an object has keys that the API's model of its kind does not."""
+    if found := re.fullmatch(r"list\[(.*)\]", kind):
+        return [one for item in value for one in unknown(item, found[1], at)]
+    if not (model := getattr(models, kind, None)):
+        return []
+    known = {model.attribute_map[name]: kind for name, kind in model.openapi_types.items()}
+    return [f"{at}.{key}" for key in value if key not in known] + [
+        one
+        for key, inner in value.items()
+        if key in known
+        for one in unknown(inner, known[key], f"{at}.{key}")
+    ]
+
+
+@pytest.mark.parametrize("more", [(), (FULL,)])
+def test_the_api_knows_every_key(load, more):
+    for one in manifests(load(*more), "r1"):
+        assert unknown(one, f"V1{one['kind']}", one["kind"]) == []
+
+
+def test_every_step_is_given_what_it_takes(pods):
+    for step, (_, container) in pods().items():
+        command = container["command"]
+        assert command[:2] == ["python", "-m"]
+        execute = importlib.import_module(f"{command[2]}.step").execute
+        names = [name.replace("_", "-") for name in inspect.signature(execute.work).parameters]
+        assert execute.name == step
+        given = ["settings", "store", "run", *names[3:]]
+        assert sorted(flags(command)) == sorted(f"--{name}" for name in given)
+
+
+def test_a_step_takes_what_steps_before_it_made(pods):
+    made = set()
+    for step, (_, container) in pods().items():
+        artifacts = {value for value in flags(container["command"]).values() if "/" in value}
+        artifacts -= {"gs://bucket/prefix", f"/etc/coralline/{step}.json"}
+        own = {artifact for artifact in artifacts if artifact.startswith(f"{step}/")}
+        assert artifacts - own <= made
+        assert f"{step}/report" in own
+        made |= own
+    assert "publish/published" in made
+
+
+def test_the_settings_are_those_of_a_run_on_this_machine(load):
+    project = load()
+    arguments = project.arguments()
+    settings, *jobs = manifests(project, "r1")
+    written = {
+        name.removesuffix(".json"): json.loads(text) for name, text in settings["data"].items()
+    }
+    assert written == {
+        name.partition("_")[0]: arguments[name] for name in arguments.keys() - {"store"}
+    }
+    for job in jobs:
+        (volume,) = [
+            one for one in job["spec"]["template"]["spec"]["volumes"] if "configMap" in one
+        ]
+        assert volume["configMap"]["name"] == settings["metadata"]["name"]
+
+
+def test_settings_that_change_have_another_name(load):
+    first = manifests(load(), "r1")[0]["metadata"]["name"]
+    assert manifests(load(), "r2")[0]["metadata"]["name"] == first
+    more = "store: gs://bucket/prefix\nkubernetes: {images: images.json}\ntrain: {epochs: 3}\n"
+    assert manifests(load(more), "r1")[0]["metadata"]["name"] != first
+
+
+def test_what_the_project_file_says_of_the_cluster_is_in_the_pods(pods):
+    spec, container = pods(FULL)["train"]
+    assert container["image"] == "registry/trainer@sha256:0"
+    assert flags(container["command"])["--store"] == (
+        "s3://bucket/prefix?endpoint=http%3A%2F%2Fstore%3A8333&region=eu-west-1"
+    )
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "6Gi"},
+        "limits": {"memory": "6Gi", "cpu": "4", "nvidia.com/gpu": "1"},
+    }
+    assert container["env"][0] == {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
+    assert [one["valueFrom"]["secretKeyRef"] for one in container["env"][1:]] == [
+        {"name": "store", "key": "AWS_ACCESS_KEY_ID"},
+        {"name": "store", "key": "AWS_SECRET_ACCESS_KEY"},
+    ]
+    assert {"name": "shm", "mountPath": "/dev/shm"} in container["volumeMounts"]
+    assert spec["serviceAccountName"] == "reader"
+    assert spec["nodeSelector"] == {"disk": "fast", "gpu": "yes"}
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_a_step_may_take_its_time_after_those_before_it(jobs):
+    deadlines = {step: job["spec"]["activeDeadlineSeconds"] for step, job in jobs(FULL).items()}
+    assert deadlines["train"] - deadlines["crop"] == 2 * 3600
+    assert list(deadlines.values()) == sorted(deadlines.values())
+
+
+def test_no_use_trying_again_what_a_person_must_put_right(jobs):
+    for job in jobs(FULL).values():
+        assert job["spec"]["backoffLimit"] == 4
+        ignore, fail = job["spec"]["podFailurePolicy"]["rules"]
+        assert ignore["action"] == "Ignore"
+        assert (fail["action"], fail["onExitCodes"]["values"]) == (
+            "FailJob",
+            [CorallineError.exit_code],
+        )
+
+
+def test_earlier_steps_go_before_later_ones(pods):
+    classes = yaml.safe_load_all((K8S / "base" / "priorities.yaml").read_text())
+    values = {one["metadata"]["name"]: one["value"] for one in classes}
+    ordered = [values.pop(spec["priorityClassName"]) for spec, _ in pods().values()]
+    assert ordered == sorted(ordered, reverse=True)
+    assert max(ordered) < 0  # no run takes the place of anything else
+    assert values == {}
+
+
+@given(name=st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,62}\Z"))
+@example(name="a" * 63)
+@example(name="a" * 38 + "-" * 20)
+def test_a_new_run_has_a_name_that_jobs_can_have(name):
+    project = Project.model_validate(
+        {"name": name, "labels": {"a": {"queries": ["x"]}, "b": {"queries": ["y"]}}}
+    )
+    run = name_run(project, datetime(2026, 11, 25, 17, 30, tzinfo=UTC))
+    assert run.endswith("-20261125-173000")
+    for step in STEPS:
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", f"{run}-{step}")
+
+
+@pytest.mark.parametrize("run", ["", "Upper", "-a", "a-", "a_b", "a" * 56, "a\n"])
+def test_a_name_that_jobs_cannot_have_is_refused(load, run):
+    with pytest.raises(CorallineError, match="cannot be the name"):
+        manifests(load(), run)
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ("", "store.uri"),
+        ("store: gs://b/p\ncrawl: {sources: [{type: directory, path: .}]}", "crawl.sources.0.path"),
+    ],
+)
+def test_a_project_that_needs_this_machine_is_refused(load, more, where):
+    with pytest.raises(CorallineError) as caught:
+        manifests(load(more), "r1")
+    assert caught.value.where == where
+
+
+def test_the_command_prints_what_kubectl_takes(load, finish):
+    load()
+    code, printed, errors = finish("manifests", "p.yaml", "--run", "r1")
+    assert (code, errors) == (0, [])
+    assert [one["kind"] for one in yaml.safe_load_all(printed)] == ["ConfigMap"] + ["Job"] * 7
+    assert "&id" not in printed  # kubectl reads anchors, people do not
+
+
+def test_the_command_says_which_images_are_missing(load, finish, tmp_path):
+    load()
+    (tmp_path / "images.json").unlink()
+    code, _, (line,) = finish("manifests", "p.yaml")
+    assert code == 2
+    assert "make images" in line
+
+
+PRIVATE = """
+    0.0.0.1 10.1.2.3 100.64.0.1 127.0.0.1 169.254.169.254 172.31.0.1 192.0.2.1 192.168.1.1
+    198.19.0.1 224.1.1.1 ::1 64:ff9b::a00:1 2001::1 2002:a00:1:: fd00::1 fe80::1
+"""
+ADDRESSES = st.ip_addresses() | st.sampled_from(PRIVATE.split()).map(ipaddress.ip_address)
+
+
+@given(address=ADDRESSES)
+def test_the_cluster_lets_the_crawler_reach_no_address_that_is_not_public(address):
+    policies = yaml.safe_load_all((K8S / "base" / "network.yaml").read_text())
+    (web,) = [one for one in policies if one["metadata"]["name"] == "web"]
+    (rule,) = web["spec"]["egress"]
+    for block in (to["ipBlock"] for to in rule["to"]):
+        within = address in ipaddress.ip_network(block["cidr"])
+        if within and not any(address in ipaddress.ip_network(one) for one in block["except"]):
+            assert is_public(str(address))

@@ -1,0 +1,55 @@
+"""The images as `make images` left them, and containers as the strictest cluster runs them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "images" / "built.json"
+STRICT = [
+    "--read-only",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--network=none",
+    "--env=HOME=/",
+]
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The reference of each image; they are built if they are not there."""
+    if not BUILT.exists() or _missing(json.loads(BUILT.read_text())):
+        subprocess.run(["make", "images"], cwd=ROOT, check=True)
+    return json.loads(BUILT.read_text())
+
+
+def _missing(images):
+    command = ["docker", "image", "inspect", *images.values()]
+    return subprocess.run(command, capture_output=True).returncode
+
+
+@pytest.fixture
+def inspected():
+    """Asks Docker what it knows of an image."""
+
+    def inspected(reference):
+        command = ["docker", "image", "inspect", reference]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0]
+
+    return inspected
+
+
+@pytest.fixture
+def run(built):
+    """Runs a command in an image that may do next to nothing."""
+
+    def run(image, *command, options=()):
+        return subprocess.run(
+            ["docker", "run", "--rm", *STRICT, *options, built[image], *command],
+            capture_output=True,
+            text=True,
+        )
+
+    return run
