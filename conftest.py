@@ -5,7 +5,12 @@ import uuid
 import pytest
 from coralline_core.store import open_store
 from faulty_proxy import FaultyProxy
+from hypothesis import settings
 from object_stores import fake_gcs, make_gs_bucket, make_s3_bucket, seaweed
+
+# How long a test takes says nothing of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from coralline_demo import PROJECT, image_site
 
 COMMAND = Path(sys.executable).with_name("coralline")
 REPOSITORY = Path(__file__).parents[1]
+BUILT = REPOSITORY / "images" / "built.json"
 
 
 class Workplace:
@@ -128,9 +129,13 @@ def workplace(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built_images():
-    """The file that says the images; they are built if they have not been."""
-    file = REPOSITORY / "images" / "built.json"
-    if not file.exists():
+def built():
+    """The reference of each image; they are built if they are not there."""
+    if not BUILT.exists() or _missing(json.loads(BUILT.read_text())):
         subprocess.run(["make", "images"], cwd=REPOSITORY, check=True)
-    return file
+    return json.loads(BUILT.read_text())
+
+
+def _missing(images):
+    command = ["docker", "image", "inspect", *images.values()]
+    return subprocess.run(command, capture_output=True).returncode

@@ -15,11 +15,13 @@ DOCKER = ("run", "project.yaml", "--in", "docker")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def images(built_images):
-    """The file that says the images, where the command looks for it."""
+def images(built, tmp_path_factory):
+    """The references of the images, and a file of them where the command looks for it."""
+    file = tmp_path_factory.mktemp("images") / "built.json"
+    file.write_text(json.dumps(built))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("CORALLINE_IMAGES", str(built_images))
-        yield json.loads(built_images.read_text())
+        patched.setenv("CORALLINE_IMAGES", str(file))
+        yield built
 
 
 def containers(*states):

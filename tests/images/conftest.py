@@ -2,12 +2,9 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-BUILT = ROOT / "images" / "built.json"
 STRICT = [
     "--read-only",
     "--cap-drop=ALL",
@@ -15,19 +12,6 @@ STRICT = [
     "--network=none",
     "--env=HOME=/",
 ]
-
-
-@pytest.fixture(scope="session")
-def built():
-    """The reference of each image; they are built if they are not there."""
-    if not BUILT.exists() or _missing(json.loads(BUILT.read_text())):
-        subprocess.run(["make", "images"], cwd=ROOT, check=True)
-    return json.loads(BUILT.read_text())
-
-
-def _missing(images):
-    command = ["docker", "image", "inspect", *images.values()]
-    return subprocess.run(command, capture_output=True).returncode
 
 
 @pytest.fixture
