@@ -361,7 +361,7 @@ def _pod(run, step, status, number=0, name="pod"):
             "creationTimestamp": f"2026-11-25T03:00:0{number}Z",
             "labels": {"pipeline/runid": run},
             "annotations": {
-                "workflows.argoproj.io/node-name": f"coralline-x.root.{step}.executor({number})"
+                "workflows.argoproj.io/node-name": f"x(0).root(0).{step}(0).executor({number})"
             },
         },
         "spec": {

@@ -151,7 +151,7 @@ def pause_schedule(project: ProjectFile, as_json: Json = False) -> None:
 
 @_schedules.command("resume", cls=Command, epilog="Example: coralline schedule resume glasses.yaml")
 def resume_schedule(project: ProjectFile, as_json: Json = False) -> None:
-    """Let a project's schedule go on."""
+    """Let a project's schedule go on; of the times that it missed, one is made up for at once."""
     from coralline.cluster.schedules import resume
 
     loaded = _load(project)

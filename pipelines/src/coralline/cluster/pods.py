@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5  # s for an answer
 _LAST_LINES = 200
-_NODE = "workflows.argoproj.io/node-name"  # such as coralline-glasses-x7k2p.root.train.executor(1)
-_STEP = re.compile(r"\.([a-z]+)[a-z-]*\.executor(\(\d+\))?$")
+_NODE = "workflows.argoproj.io/node-name"  # as x7k2p(0).root(0).compile-model(0).executor(1)
+_STEP = re.compile(r"\.([a-z]+)[a-z-]*(?:\(\d+\))?\.executor(?:\(\d+\))?$")
 _STEP_SAID = re.compile(r"^\w+ +error: (.+)$", re.MULTILINE)
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, cast
 
 import kfp_server_api as api
 from coralline_core.errors import CorallineError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from coralline.project import Project
 
 _FIRINGS = 3
+_RECENT = 100  # runs among which the last of a schedule is looked for
 _NONE = "Make one: coralline schedule PROJECT --cron … or --every …."
 
 
@@ -107,12 +109,12 @@ def schedule(kubeflow: Kubeflow, project: Project, trigger: api.V2beta1Trigger) 
     if now is None or others:
         what = "somebody else has scheduled the project at the same time"
         raise CorallineError(what, where=name, fix="Schedule it once more.")
-    return _said(now)
+    return _said(kubeflow, now)
 
 
 def find_schedules(kubeflow: Kubeflow, project: Project) -> list[Schedule]:
     """The project's schedules: one, or none."""
-    return [_said(one) for one in _there(kubeflow, project)]
+    return [_said(kubeflow, one) for one in _there(kubeflow, project)]
 
 
 def pause(kubeflow: Kubeflow, project: Project) -> Schedule:
@@ -124,7 +126,7 @@ def pause(kubeflow: Kubeflow, project: Project) -> Schedule:
     for one in (there := _required(kubeflow, project)):
         kubeflow.disable_schedule(one.recurring_run_id)
         one.mode = api.RecurringRunMode.DISABLE
-    return _said(there[0])
+    return _said(kubeflow, there[0])
 
 
 def resume(kubeflow: Kubeflow, project: Project) -> Schedule:
@@ -139,7 +141,7 @@ def resume(kubeflow: Kubeflow, project: Project) -> Schedule:
         raise CorallineError(what, where=one.display_name, fix=_NONE)
     kubeflow.enable_schedule(one.recurring_run_id)
     one.mode = api.RecurringRunMode.ENABLE
-    return _said(one)
+    return _said(kubeflow, one)
 
 
 def delete(kubeflow: Kubeflow, project: Project) -> Schedule:
@@ -150,7 +152,7 @@ def delete(kubeflow: Kubeflow, project: Project) -> Schedule:
     """
     for one in (there := _required(kubeflow, project)):
         kubeflow.delete_schedule(one.recurring_run_id)
-    return _said(there[0])
+    return _said(kubeflow, there[0])
 
 
 def _there(kubeflow: Kubeflow, project: Project) -> list[api.V2beta1RecurringRun]:
@@ -191,13 +193,13 @@ def _trigger(trigger: api.V2beta1Trigger) -> str:
     return str(trigger.periodic_schedule.interval_second)
 
 
-def _said(one: api.V2beta1RecurringRun) -> Schedule:
+def _said(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> Schedule:
     trigger, now = _trigger(one.trigger), datetime.now(UTC)
     words, firings = f'"{trigger}", which somebody else has set', list[datetime]()
     if one.trigger.periodic_schedule:
         every = timedelta(seconds=int(trigger))
         words = f"Every {_span(every)}"
-        last = now - (now - one.created_at) % every
+        last = now - (now - _last(kubeflow, one)) % every
         firings = [last + every * n for n in range(1, _FIRINGS + 1)]
     else:
         with suppress(CorallineError):  # such as five fields, which only we refuse
@@ -213,6 +215,13 @@ def _said(one: api.V2beta1RecurringRun) -> Schedule:
         next=tuple(firings) if enabled else (),
         version=one.pipeline_version_reference.pipeline_version_id,
     )
+
+
+def _last(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> datetime:
+    """When a recurring run last started one: a pause moves the times of those that come after."""
+    newest = islice(kubeflow.runs(one.experiment_id), _RECENT)
+    times = (run.created_at for run in newest if run.recurring_run_id == one.recurring_run_id)
+    return cast("datetime", next(times, one.created_at))
 
 
 def _span(span: timedelta) -> str:

@@ -114,7 +114,8 @@ class KubernetesSettings(Settings):
     tolerations: tuple[Toleration, ...] = ()
     """Taints of nodes that the steps tolerate."""
     retries: int = Field(default=2, ge=0, le=20)
-    """How often a step is tried again that broke, or whose pod was lost."""
+    """How often a step is tried again whose pod was lost; as a Job, also one that broke. Kubeflow
+    Pipelines tries those again only where it is installed so: see docs/kubeflow.md."""
     backoff: Span = "30s"
     """How long the first of these waits; each next one waits twice as long. Jobs wait as
     Kubernetes has it: 10 s, 20 s, and so on."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_PAGE = "system.HTML"
+
+
 class Wires(NamedTuple):
     """A step's artifacts as `step/artifact`, by the names that the step has for them."""
 
@@ -30,13 +33,15 @@ def wiring() -> dict[str, Wires]:
     for name, task in pipeline.root.dag.tasks.items():
         inputs = {}
         for given, source in task.inputs.artifacts.items():
-            made = source.task_output_artifact
-            inputs[given] = f"{_step(made.producer_task)}/{made.output_artifact_key}"
+            output = source.task_output_artifact
+            inputs[given] = f"{_step(output.producer_task)}/{output.output_artifact_key}"
         for given, source in task.inputs.parameters.items():
             # A dataset goes by its id, for the cache's sake; its manifest has the same name.
             if source.HasField("task_output_parameter"):
                 inputs[given] = f"{_step(source.task_output_parameter.producer_task)}/{given}"
-        outputs = pipeline.components[task.component_ref.name].output_definitions.artifacts
+        made = pipeline.components[task.component_ref.name].output_definitions.artifacts
+        # A page is for Kubeflow to show: its component makes it, and not the step.
+        outputs = [name for name, one in made.items() if one.artifact_type.schema_title != _PAGE]
         wires[_step(name)] = Wires(
             inputs=dict(sorted(inputs.items())),
             outputs={artifact: f"{_step(name)}/{artifact}" for artifact in sorted(outputs)},
