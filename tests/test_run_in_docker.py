@@ -127,3 +127,14 @@ def test_an_image_that_is_not_there_is_said(place, images, monkeypatch):
     assert done.returncode == 2
     assert done.stderr.startswith("localhost:1/coralline/cropper:none: Docker does not have this")
     assert done.stderr.endswith("Build the images: make images.\n")
+
+
+def test_a_name_that_no_image_can_have_is_said(place, images, monkeypatch):
+    file = place.folder / "images.json"
+    file.write_text(json.dumps({**images, "cropper": "UPPER/x:1"}))
+    monkeypatch.setenv("CORALLINE_IMAGES", str(file))
+    done = place.command(*DOCKER)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("UPPER/x:1: Docker does not have this")
+    assert "must be lowercase" in line

@@ -252,3 +252,46 @@ def test_a_pod_of_which_nothing_is_known_yet():
     metadata = {"name": "pod", "creationTimestamp": "2026-11-25T17:30:00Z"}
     pod = Pod.model_validate({"metadata": metadata, "status": {"phase": "Pending"}})
     assert (pod.waiting, pod.terminated, pod.condition("Ready")) == (None, None, None)
+
+
+def test_a_failed_run_can_be_followed_again(api, followed):
+    api.pod("crawl", **ended(2, "crawl.sources: nothing"))
+    _, first = followed()
+    assert "crawl failed" in str(first)
+    assert api.jobs.keys() == {"crawl"}
+    _, second = followed()
+    assert str(second) == str(first)
+
+
+def test_a_run_without_one_of_its_jobs_is_said(api, followed):
+    del api.jobs["train"]
+    _, error = followed()
+    assert error.what == "the run r1 has no Job for train, and the others wait for it"
+
+
+def test_a_log_that_cannot_be_had_is_no_failure(api, cluster):
+    api.pod("train", "lost", phase="Running")
+    said, asked = [], []
+    answer = api.answer
+
+    def without_logs(method, path):
+        if not path.endswith("/log"):
+            return answer(method, path)
+        asked.append(path)
+        if len(asked) == 2:
+            api.condition("publish", "Complete")
+        return 500, json.dumps({"message": "dial tcp: no route to host"})
+
+    api.answer = without_logs
+    follow(cluster, KubernetesSettings(), "r1", said.append)
+    assert len(asked) in (2, 3)
+    assert said == []
+
+
+@pytest.mark.parametrize("context", [None, "mine"])
+def test_where_no_cluster_is_set_up_it_is_said(tmp_path, monkeypatch, context):
+    place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+    monkeypatch.setattr(place, str(tmp_path / "none"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(CorallineError, match="no cluster is set up here"):
+        Cluster("coralline", context)

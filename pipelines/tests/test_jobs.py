@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import ipaddress
 import json
 import re
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from coralline.cluster.jobs import manifests, name_run
 from coralline.images import COMPONENTS
 from coralline.project import STEPS, Project, load_project
 from coralline_core.errors import CorallineError
-from coralline_crawler.addresses import is_public
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kubernetes.client import models
@@ -249,19 +247,10 @@ def test_the_command_says_which_images_are_missing(load, finish, tmp_path):
     assert "make images" in line
 
 
-PRIVATE = """
-    0.0.0.1 10.1.2.3 100.64.0.1 127.0.0.1 169.254.169.254 172.31.0.1 192.0.2.1 192.168.1.1
-    198.19.0.1 224.1.1.1 ::1 64:ff9b::a00:1 2001::1 2002:a00:1:: fd00::1 fe80::1
-"""
-ADDRESSES = st.ip_addresses() | st.sampled_from(PRIVATE.split()).map(ipaddress.ip_address)
-
-
-@given(address=ADDRESSES)
-def test_the_cluster_lets_the_crawler_reach_no_address_that_is_not_public(address):
-    policies = yaml.safe_load_all((K8S / "base" / "network.yaml").read_text())
-    (web,) = [one for one in policies if one["metadata"]["name"] == "web"]
-    (rule,) = web["spec"]["egress"]
-    for block in (to["ipBlock"] for to in rule["to"]):
-        within = address in ipaddress.ip_network(block["cidr"])
-        if within and not any(address in ipaddress.ip_network(one) for one in block["except"]):
-            assert is_public(str(address))
+def test_the_command_says_which_image_has_no_name(load, finish, tmp_path):
+    load()
+    named = json.loads((tmp_path / "images.json").read_text())
+    (tmp_path / "images.json").write_text(json.dumps({**named, "cropper": ""}))
+    code, _, (line,) = finish("manifests", "p.yaml")
+    assert code == 2
+    assert "names no image of cropper" in line

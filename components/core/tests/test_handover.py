@@ -114,6 +114,23 @@ def test_nobody_waits_for_a_step_that_failed(start):
     assert errors.endswith("knead.flour: knead failed: no flour. Buy some.\n")
 
 
+def test_a_failure_is_handed_on_as_that_of_the_step_that_failed(tmp_path):
+    store = FileStore(tmp_path / "store")
+    Handover(store, "r").fail("crop", CorallineError("no boxes", where="crop.boxes"))
+    for step, before in (("train", "crop"), ("convert", "train")):
+        with pytest.raises(CorallineError) as raised:
+            Handover(store, "r").wait([before])
+        assert str(raised.value) == "crop.boxes: crop failed: no boxes"
+        Handover(store, "r").fail(step, raised.value)
+
+
+def test_what_a_step_did_not_make_is_not_delivered(tmp_path):
+    handover = Handover(FileStore(tmp_path / "store"), "r")
+    with pytest.raises(CorallineError, match="train made no model"):
+        handover.deliver("train", {"model": tmp_path / "model"})
+    assert not handover.has("train")
+
+
 def test_a_step_that_failed_can_be_done_again(start, tmp_path):
     assert finish(start(KNEAD, "--settings", "fail.yaml"))[0] == 2
     assert finish(start(KNEAD))[0] == 0

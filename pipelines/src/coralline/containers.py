@@ -32,13 +32,21 @@ _LABEL = "coralline.store"
 _PATIENCE = 20  # s that interrupted steps have to keep what they have
 _TEMPORARY = "size=1g,mode=1777"
 _SHARED_MEMORY = "256m"
-# Where Amazon's and Google's libraries look for credentials if the environment does not say.
-_CREDENTIALS = {
+# Files that libraries read, and where they look for them if the environment does not say.
+_FILES = {
     "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
     "AWS_CONFIG_FILE": "~/.aws/config",
     "GOOGLE_APPLICATION_CREDENTIALS": "~/.config/gcloud/application_default_credentials.json",
+    "AWS_CA_BUNDLE": "",
+    "CURL_CA_BUNDLE": "",
+    "REQUESTS_CA_BUNDLE": "",
+    "SSL_CERT_FILE": "",
 }
-_HANDED_ON = ("AWS_", "GOOGLE_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "PYTHONUNBUFFERED", "TMPDIR")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_HANDED_ON = (
+    *("AWS_", "GOOGLE_", "GCLOUD_", "STORAGE_EMULATOR_HOST", "PYTHONUNBUFFERED", "TMPDIR"),
+    *(*_FILES, *_PROXIES, *map(str.lower, _PROXIES)),
+)
 
 
 class Containers(BaseModel):
@@ -66,8 +74,8 @@ class Containers(BaseModel):
 
         for place in self.written:
             place.mkdir(parents=True, exist_ok=True)  # Docker mounts only what is there
-        credentials = _credentials()
-        read = [*self.read, *map(Path, credentials.values())]
+        files = _files()
+        read = [*self.read, *map(Path, files.values())]
         return local.DockerRunner(
             user=f"{os.getuid()}:{os.getgid()}",
             network_mode="host",
@@ -77,7 +85,7 @@ class Containers(BaseModel):
             tmpfs={"/tmp": _TEMPORARY},  # noqa: S108 - the container's own
             shm_size=_SHARED_MEMORY,
             labels={_LABEL: self.store},
-            environment={**_environment(), **credentials},
+            environment={**_environment(), **files},
             mounts=[
                 Mount(str(path), str(path), "bind", read_only=path in read)
                 for path in dict.fromkeys((*self.written, *read))
@@ -132,14 +140,13 @@ def _require(docker: DockerClient, image: str) -> None:
     from docker.errors import APIError, ImageNotFound
 
     try:
-        docker.images.get(image)
-    except ImageNotFound:
         try:
+            docker.images.get(image)
+        except ImageNotFound:
             docker.images.pull(image)
-        except APIError as error:
-            what = f"Docker does not have this image, and could not pull it: {error.explanation}"
-            fix = "Build the images: make images."
-            raise CorallineError(what, where=image, fix=fix) from error
+    except APIError as error:
+        what = f"Docker does not have this image, and could not pull it: {error.explanation}"
+        raise CorallineError(what, where=image, fix="Build the images: make images.") from error
 
 
 def _stop(container: Container) -> None:
@@ -163,8 +170,11 @@ def _environment() -> dict[str, str]:
     return handed_on | {ENVIRONMENT: os.environ[ENVIRONMENT]}
 
 
-def _credentials() -> dict[str, str]:
-    """The files with this machine's credentials, by the environment variable that names them."""
-    places = {name: os.environ.get(name, default) for name, default in _CREDENTIALS.items()}
-    files = {name: Path(place).expanduser().resolve() for name, place in places.items()}
-    return {name: str(file) for name, file in files.items() if file.is_file()}
+def _files() -> dict[str, str]:
+    """The files with this machine's credentials and certificates, by the variable that names them.
+
+    What is not there is not mounted: the step then says so, as it does outside of a container.
+    """
+    named = {name: os.environ.get(name) or default for name, default in _FILES.items()}
+    paths = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
+    return {name: str(path) for name, path in paths.items() if path.exists()}

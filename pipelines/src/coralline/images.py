@@ -47,6 +47,7 @@ def read_images(path: Path | None) -> dict[str, str]:
         raise CorallineError(f"not JSON: {error}", where=str(path), fix=_FIX) from error
     references = named if isinstance(named, dict) else {}
     for component in COMPONENTS.values():
-        if not isinstance(references.get(component), str):
+        reference = references.get(component)
+        if not isinstance(reference, str) or not reference:
             raise CorallineError(f"names no image of {component}", where=str(path), fix=_FIX)
     return {step: references[component] for step, component in COMPONENTS.items()}

@@ -69,11 +69,19 @@ def new_folder(runs: Path) -> Iterator[tuple[Path, int]]:
                 break
         else:
             raise CorallineError("a hundred runs began in this second", where=str(runs))
+    with held(folder) as lock:
+        yield folder, lock
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[int]:
+    """Hold a run's folder, so that no other run clears what is temporary in it: its descriptor."""
+    with failures(folder):
         lock = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks: then nobody clears folders there
             _locked(lock)
-        yield folder, lock
+        yield lock
     finally:
         os.close(lock)
 

@@ -76,6 +76,14 @@ def test_the_same_on_a_server_that_puts_its_own_account(stub, client, glasses):
     assert schedule(client, project, NIGHTLY).id == first.id
 
 
+def test_an_account_that_is_no_longer_wanted_is_given_up(stub, client, project, glasses):
+    first = schedule(client, project, NIGHTLY)
+    without = load_project(glasses(replaced={"  service_account: coralline\n": ""}), reach=False)
+    second = schedule(client, without, NIGHTLY)
+    assert list(stub.recurring) == [second.id] != [first.id]
+    assert stub.recurring[second.id]["service_account"] == "pipeline-runner"
+
+
 def test_a_changed_project_is_scheduled_anew(stub, client, project, glasses):
     first = schedule(client, project, NIGHTLY)
     changed = load_project(glasses(replaced={"8Gi": "9Gi"}), reach=False)
@@ -213,6 +221,21 @@ def test_every_12_hours_says_when(stub, client, project):
     assert made.next[0] > datetime.now(UTC)
 
 
+def test_every_12_hours_is_counted_from_its_last_run_as_a_pause_moves_them(stub, client, project):
+    made = schedule(client, project, OFTEN)
+    submit(client, project)  # by hand: it moves nothing
+    of_hand = submit(client, project).run_id
+    of_it = [submit(client, project).run_id for _ in range(2)]
+    now = datetime.now(UTC).replace(microsecond=0)
+    sooner, later = now - timedelta(hours=19), now - timedelta(hours=5)
+    for run, at in ((of_hand, now), (of_it[0], sooner), (of_it[1], later)):
+        stub.runs[run]["created_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for run in of_it:
+        stub.runs[run]["recurring_run_id"] = made.id
+    (listed,) = find_schedules(client, project)
+    assert listed.next == tuple(later + timedelta(hours=12 * n) for n in (1, 2, 3))
+
+
 def test_the_command_reads_it_back(stub, coralline_command, glasses):
     path = glasses()
     code, out, error = coralline_command("schedule", path, "--cron", "0 0 3 * * *")
@@ -236,7 +259,11 @@ def test_the_command_reads_it_back(stub, coralline_command, glasses):
     [
         (["--cron", "0 3 * * *"], 'Put the second first: "0 0 3 * * *", at 03:00 every day.'),
         (["--cron", "banana"], "cron has six fields here"),
-        (["--every", "often"], "--every often: no span of time. Such as 90m, 12h or 1d."),
+        (
+            ["--every", "often"],
+            "--every often: no span of time. Such as 90m, 12h or 1d; 30d at most.",
+        ),
+        (["--every", "31d"], "--every 31d: no span of time. Such as 90m, 12h or 1d; 30d at most."),
         ([], "either --cron or --every is needed"),
         (["--cron", "0 0 3 * * *", "--every", "1h"], "either --cron or --every is needed"),
     ],

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 from coralline.cluster import watch
 from coralline.cluster.kubeflow import Kubeflow
@@ -343,6 +344,38 @@ def test_where_the_results_cannot_be_read_the_page_is_named(stub, coralline_comm
     )
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_who_has_no_credentials_for_the_results_is_told_that_the_run_is_done(
+    stub, coralline_command, glasses, play, s3_address, monkeypatch, options
+):
+    path = glasses(replaced=_in(s3_address))
+    play(("SUCCEEDED", DONE))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers credentials
+    code, out, error = coralline_command("submit", path, "--wait", *options)
+    assert code == 0
+    assert error.splitlines()[-1].startswith(
+        f"done; what came of it cannot be read from here: {s3_address.partition('?')[0]}/runs"
+    )
+    if options:
+        said = json.loads(out)
+        assert (said["id"], said["state"]) == (*stub.runs, "SUCCEEDED")
+        assert {one["state"] for one in said["steps"]} == {"done"}
+
+
+def test_a_run_that_failed_is_json_too(stub, coralline_command, glasses, play):
+    play(("FAILED", {"crawl": "failed"}))
+    code, out, error = coralline_command("submit", glasses(), "--wait", "--json")
+    said = json.loads(out)
+    assert (code, said["id"], said["state"]) == (1, *stub.runs, "FAILED")
+    assert said["steps"][0]["state"] == "failed"
+    assert "crawl failed. " in error.splitlines()[-1]
+
+
 def test_a_failed_step_is_named_and_where_its_log_is(stub, coralline_command, glasses, play):
     play(("FAILED", {"crawl": "done", "curate": "failed"}))
     code, _, error = coralline_command("submit", glasses(), "--wait")
@@ -493,6 +526,22 @@ def test_who_may_not_is_told_how_to_see(stub, client, project, monkeypatch):
     assert message.endswith(f"see why: kubectl get pods -n kubeflow -l pipeline/runid={run}")
 
 
+def test_a_cluster_that_has_no_pod_of_the_run_is_taken_for_another_than_the_api_s(
+    stub, coralline_command, glasses, play, kubectl, monkeypatch
+):
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", stub.url)
+    monkeypatch.setenv("KF_PIPELINES_TOKEN", "secret")
+    monkeypatch.setattr(watch, "_LONG", watch.timedelta(0))
+    stub.pods = [_pod("of another run", "crawl", UNSCHEDULABLE)]
+    play(("RUNNING", {"crawl": "waiting"}), ("FAILED", {"crawl": "failed"}))
+    code, out, error = coralline_command("submit", glasses(), "--wait")
+    (run,) = stub.runs
+    command = f"kubectl get pods -n kubeflow -l pipeline/runid={run}"
+    assert code == 1
+    assert f"has waited 0 min for its pod: see why: {command}" in out
+    assert error.splitlines()[-1].endswith(f"Its log is on that page; {command}.")
+
+
 def test_a_run_that_is_cancelled_elsewhere_is_told_from_a_failed_one(stub, client, project, play):
     run = submit(client, project).run_id
     play(("CANCELING", {"crawl": "running"}), ("FAILED", {"crawl": "failed"}))
@@ -502,11 +551,36 @@ def test_a_run_that_is_cancelled_elsewhere_is_told_from_a_failed_one(stub, clien
 
 def test_an_api_that_is_away_for_a_while_does_not_end_the_watch(stub, client, project):
     run = submit(client, project).run_id
-    stub.play(run, "SUCCEEDED", stub.nodes(**DONE))
-    left = [503] * 12  # more than one request is tried again for
-    stub.fault = lambda *_: left.pop() if left else None
-    assert follow(client, run, lambda _: None).state == "SUCCEEDED"
-    assert left == []
+    left = [503] * 12 + [None] + [500] * 2  # more than one request is tried again for
+    stub.play(run, "RUNNING", stub.nodes(crawl="done", curate="running"))
+
+    def fault(*_):
+        if not left:
+            stub.play(run, "SUCCEEDED", stub.nodes(**DONE))
+        return left.pop(0) if left else None
+
+    stub.fault = fault
+    said = []
+    assert follow(client, run, said.append).state == "SUCCEEDED"
+    warnings = [(one.step, one.message) for one in said if one.event == "warning"]
+    what = "cannot be seen for now: Kubeflow Pipelines"
+    assert warnings == [  # once each time
+        ("crawl", f"{what} is not ready (503): no healthy upstream"),
+        ("curate", f"{what} refuses (500): no healthy upstream"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"), [(401, "wants to know who you are"), (403, "not allowed"), (PAGE, "not the")]
+)
+def test_what_does_not_pass_ends_the_watch_at_once(stub, client, project, fault, says):
+    run = submit(client, project).run_id
+    stub.asked.clear()
+    stub.fault = lambda *_: fault
+    with pytest.raises(CorallineError, match=says) as raised:
+        follow(client, run, lambda _: None)
+    assert raised.value.fix.endswith(f"The run goes on: {stub.url}/#/runs/details/{run}")
+    assert len(stub.asked) == 1
 
 
 def test_one_that_stays_away_does_and_the_run_goes_on(stub, client, project, monkeypatch):

@@ -50,6 +50,8 @@ class _File(BaseModel):
 class _Failure(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    step: str
+    """The step that failed: those that waited for it hand its failure on."""
     what: str
     where: str | None = None
     fix: str | None = None
@@ -61,6 +63,16 @@ class _Record(Report):
 
     artifacts: dict[str, tuple[_File, ...]] = Field(default_factory=dict)
     failure: _Failure | None = None
+
+
+class _WaitedInVainError(CorallineError):
+    """What was waited for will not come: its step failed."""
+
+    def __init__(self, failure: _Failure) -> None:
+        super().__init__(f"{failure.step} failed: {failure.what}", where=failure.where)
+        self.failure = failure
+        self.fix = failure.fix
+        self.exit_code = failure.exit_code
 
 
 class Handover:
@@ -91,10 +103,8 @@ class Handover:
             while (stored := self._store.get(self._record(step))) is None:
                 time.sleep(_LOOK)
             record = self._parsed(step, stored.data)
-            if failure := record.failure:
-                error = CorallineError(f"{step} failed: {failure.what}", where=failure.where)
-                error.fix, error.exit_code = failure.fix, failure.exit_code
-                raise error
+            if record.failure:
+                raise _WaitedInVainError(record.failure)
             self._records[step] = record
 
     def fetch(self, step: str, artifact: str, path: Path) -> None:
@@ -121,8 +131,14 @@ class Handover:
 
         Returns:
             Whether this attempt counts: False where another of the same step has ended before.
+
+        Raises:
+            CorallineError: There is no such file, or the store cannot be written.
         """
         attempt = f"{self._folder}{step}/{uuid.uuid4().hex[:12]}"
+        for name, path in artifacts.items():
+            if not path.exists():
+                raise CorallineError(f"{step} made no {name}", where=str(path))
         files = {
             name: tuple(self._upload(path, one, f"{attempt}/{name}") for one in _files(path))
             for name, path in artifacts.items()
@@ -131,9 +147,16 @@ class Handover:
 
     def fail(self, step: str, error: CorallineError) -> None:
         """Say why a step failed, so that nobody waits for it."""
-        failure = _Failure(
-            what=error.what, where=error.where, fix=error.fix, exit_code=error.exit_code
-        )
+        if isinstance(error, _WaitedInVainError):
+            failure = error.failure
+        else:
+            failure = _Failure(
+                step=step,
+                what=error.what,
+                where=error.where,
+                fix=error.fix,
+                exit_code=error.exit_code,
+            )
         self._settle(step, _Record(failure=failure))
 
     def _settle(self, step: str, record: _Record) -> bool:

@@ -238,8 +238,10 @@ def _print(schedules: list[Schedule], *, as_json: bool) -> None:
 
 
 def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_json: bool) -> None:
+    from coralline_core.errors import CorallineError
     from rich.console import Console
 
+    from coralline.cluster.listing import Entry
     from coralline.cluster.outcome import read_summary
     from coralline.cluster.watch import failure, follow
     from coralline.project import STEPS
@@ -252,10 +254,18 @@ def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_js
         print(f"the run goes on; end it with: coralline runs cancel {file} {run}", file=sys.stderr)
         raise typer.Exit(130) from None
     page = kubeflow.page(run)
-    if error := failure(over, page):
-        raise error
-    summary = read_summary(project, run)
-    if summary is None:
-        print(f"done; what came of it is on its page: {page}", file=sys.stderr)
-    else:
+    failed, summary = failure(over, page), None
+    where = f"is on its page: {page}"
+    if not failed:
+        try:
+            summary = read_summary(project, run)
+        except CorallineError as error:  # the run's pods have credentials that we need not have
+            where = f"cannot be read from here: {error}"
+    if summary:
         conclude_summary(summary, {"page": page}, as_json=as_json)
+        return
+    if as_json:
+        print(Entry.of(over, kubeflow, steps=True).model_dump_json(indent=1))
+    if failed:
+        raise failed
+    print(f"done; what came of it {where}", file=sys.stderr)

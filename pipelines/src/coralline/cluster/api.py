@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coralline_core.errors import CorallineError
@@ -40,18 +40,14 @@ class Cluster:
 
     def __init__(self, namespace: str, context: str | None = None) -> None:
         self._namespace = namespace
-        configuration = client.Configuration()
-        try:
-            config.load_config(client_configuration=configuration, context=context)
-        except config.ConfigException as error:
-            fix = "Make a cluster (make kind-up), or have your cloud's command set up kubectl."
-            raise CorallineError(f"no cluster is set up here: {error}", fix=fix) from error
+        configuration = _configuration(context)
         self._host = configuration.host
         configuration.retries = False  # whether there is a cluster at all is better known at once
         with self._failures():
             client.VersionApi(client.ApiClient(configuration)).get_code(
                 _preload_content=False, _request_timeout=_TIMEOUT
             )
+        self._logs = client.CoreV1Api(client.ApiClient(configuration))
         configuration.retries = _PATIENCE
         api = client.ApiClient(configuration)
         self._core, self._batch = client.CoreV1Api(api), client.BatchV1Api(api)
@@ -71,28 +67,34 @@ class Cluster:
         events = self._list(Event, self._core.list_namespaced_event, field_selector=fields)
         return [event.message for event in events]
 
-    def log(self, pod: str, seconds: int | None) -> str:
-        """A pod's log, each line with its time: of the last seconds, or all of it."""
+    def log(self, pod: str, seconds: int | None) -> str | None:
+        """A pod's log, each line with its time: of the last seconds, or all of it.
+
+        None where it cannot be had: the pod has gone, or its node is lost.
+        """
         since = {} if seconds is None else {"since_seconds": seconds}
         try:
-            with self._failures(pod):
-                answer = self._core.read_namespaced_pod_log(
-                    pod,
-                    self._namespace,
-                    container=CONTAINER,
-                    timestamps=True,
-                    _preload_content=False,
-                    _request_timeout=_TIMEOUT,
-                    **since,
-                )
-        except _GoneError:
-            return ""
+            answer = self._logs.read_namespaced_pod_log(
+                pod,
+                self._namespace,
+                container=CONTAINER,
+                timestamps=True,
+                _preload_content=False,
+                _request_timeout=_TIMEOUT,
+                **since,
+            )
+        except ApiException as error:
+            if error.status in (401, 403):
+                raise self._failure(error, pod) from error
+            return None
+        except HTTPError:
+            return None  # if it is the cluster that is away, the next look at it says so
         text: str = answer.data.decode(errors="replace")
         return text
 
     def delete(self, job: Job) -> None:
-        """Delete a Job and its pod."""
-        with self._failures(job.name):
+        """Delete a Job and its pod, if they are there."""
+        with suppress(_GoneError), self._failures(job.name):
             self._batch.delete_namespaced_job(
                 job.name,
                 self._namespace,
@@ -129,6 +131,22 @@ class Cluster:
             case _:
                 what, fix = _message(error), _CHOOSE
         return CorallineError(what, where=self._host, fix=fix)
+
+
+def _configuration(context: str | None) -> client.Configuration:
+    """What kubectl is set up for; in a pod where it is not, the pod's own account."""
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(client_configuration=configuration, context=context)
+    except config.ConfigException as error:
+        try:
+            if context is not None:
+                raise
+            config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException:
+            fix = "Make a cluster (make kind-up), or have your cloud's command set up kubectl."
+            raise CorallineError(f"no cluster is set up here: {error}", fix=fix) from error
+    return configuration
 
 
 class _GoneError(CorallineError):

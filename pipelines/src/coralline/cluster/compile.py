@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the pod's own
 _COMMENT = re.compile(r"\A(#.*\n)+")  # says the defaults once more, in another order each time
 _LONGEST = "7d"  # of a step for which no time is said
+# Of other tags that move, such as `main`, nobody can tell.
 _NAMED = re.compile(r"@sha256:[0-9a-f]{64}$|:(?!latest$)[\w.-]+$")
 
 

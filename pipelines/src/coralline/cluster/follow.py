@@ -66,7 +66,7 @@ def follow(
     while True:
         jobs = {job.metadata.labels[STEP]: job for job in cluster.jobs(f"{RUN}={run}")}
         pods = cluster.pods(f"{RUN}={run}")
-        if "publish" not in jobs:
+        if not jobs:
             raise _no_run(f"no run {run} is in the namespace {settings.namespace}")
         logs.read(pods)
         lost.tell(pods)
@@ -75,6 +75,9 @@ def follow(
                 if not (job.complete or job.failed or job == failed):
                     cluster.delete(job)
             raise _failure(failed, pods, settings, say)
+        if missing := [step for step in get_args(StepName) if step not in jobs]:
+            what = f"the run {run} has no Job for {missing[0]}, and the others wait for it"
+            raise CorallineError(what, fix="Apply its manifests again, or begin another run.")
         if jobs["publish"].complete:
             return
         waiting.tell(cluster, jobs, pods)
@@ -148,6 +151,8 @@ class _Logs:
             last, read = self._read.get(pod.name, ("", 0.0))
             now = time.monotonic()
             text = self._cluster.log(pod.name, int(now - read) + 5 if read else None)
+            if text is None:
+                continue
             for line in text.splitlines():
                 at, _, said = line.partition(" ")
                 if at > last:
@@ -234,8 +239,11 @@ class _Waiting:
             if self._said.get(step) != found.what:
                 self._said[step] = found.what
                 self._say(f"{step:<8} waits: {found.what}. {found.fix}")
+            if not found.lasting:
+                self._since.pop(step, None)
+                continue
             since = self._since.setdefault(step, time.monotonic())
-            if found.lasting and time.monotonic() - since > _PATIENCE:
+            if time.monotonic() - since > _PATIENCE:
                 fix = f"{found.fix} The run then goes on; to end it: kubectl delete job -l {RUN}="
                 fix += job.metadata.labels[RUN]
                 raise CorallineError(f"{step} cannot start: {found.what}", fix=fix)

@@ -29,6 +29,10 @@ _WAITS = (1.0, 2.0, 4.0, 8.0)  # s before each further try
 _PODS = f"See whether it runs: kubectl get pods -n {NAMESPACE}"
 
 
+class AwayError(CorallineError):
+    """The API, or what it needs, does not answer now, and may soon."""
+
+
 class Kubeflow:
     """An installation of Kubeflow Pipelines.
 
@@ -36,7 +40,8 @@ class Kubeflow:
         endpoint: The URL of its API, if the project file says one.
 
     Raises:
-        CorallineError: As every method does: it cannot be reached, or refuses, and what to do.
+        CorallineError: As every method does: it cannot be reached, or refuses, and what to do; an
+            AwayError where that may pass.
     """
 
     def __init__(self, endpoint: str | None) -> None:
@@ -242,7 +247,9 @@ class Kubeflow:
             case _:
                 what = f"Kubeflow Pipelines refuses ({failure.status}): {failure.message}"
                 fix = None
-        return CorallineError(what, where=self._connection.place, fix=fix)
+        # 500 is of its database, mostly.
+        kind = AwayError if failure.status in _PASSING | {500} else CorallineError
+        return kind(what, where=self._connection.place, fix=fix)
 
 
 def _is_cluster_s(failure: ApiError) -> bool:

@@ -47,7 +47,8 @@ def look(run: str) -> Pods | None:
         run: The run's id.
 
     Returns:
-        None where kubectl is set up for no cluster, or for one where we may not look.
+        None where kubectl is set up for no cluster, for one where we may not look, or for one
+        that has no pod of the run, as it may be another than the API's.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it uses what its own dependencies have done away with
@@ -60,6 +61,8 @@ def look(run: str) -> Pods | None:
             listed = core.list_namespaced_pod(
                 NAMESPACE, label_selector=f"pipeline/runid={run}", _request_timeout=_PATIENCE
             )
+            if not listed.items:
+                return None
             pods = sorted(listed.items, key=lambda pod: pod.metadata.creation_timestamp)
             by_step = {step: pod for pod in pods if (step := _step_of(pod))}
             return Pods(

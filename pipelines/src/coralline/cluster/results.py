@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 from coralline_core.handover import Handover
 
-from coralline.run_folder import failures, point_latest, temporary_folder
+from coralline.run_folder import failures, held, point_latest, temporary_folder
 from coralline.runs import Run
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def bring(store: Store, run: str, runs: Path) -> Run:
     if not (folder / _SUMMARY).exists():
         with failures(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with temporary_folder(folder) as temporary:
+            with held(folder), temporary_folder(folder) as temporary:
                 _fetch(Handover(store, run), temporary, folder)
         point_latest(runs, folder)
     return Run(folder, json.loads((folder / _SUMMARY).read_bytes()))
@@ -46,5 +47,7 @@ def _fetch(handover: Handover, temporary: Path, folder: Path) -> None:
     summary = json.loads((published / _SUMMARY).read_bytes())
     summary["model"] = str((folder / "model").resolve())
     (published / _SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    # Of an attempt that was interrupted there may be a part: without the summary it is none.
+    shutil.rmtree(folder / "model", ignore_errors=True)
     for part in ("model", "report.html", _SUMMARY):
         (published / part).rename(folder / part)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _FIRINGS = 3
 _RECENT = 100  # runs among which the last of a schedule is looked for
+_DEFAULT_ACCOUNT = "pipeline-runner"  # which the server puts where none is wanted
 _NONE = "Make one: coralline schedule PROJECT --cron … or --every …."
 
 
@@ -73,7 +74,7 @@ def trigger_of(cron: str | None, every: str | None) -> api.V2beta1Trigger:
     try:
         interval = str(seconds(TypeAdapter(Span).validate_python(every)))
     except ValidationError as error:
-        fix = "Such as 90m, 12h or 1d."
+        fix = "Such as 90m, 12h or 1d; 30d at most."
         raise CorallineError("no span of time", where=f"--every {every}", fix=fix) from error
     return api.V2beta1Trigger(
         periodic_schedule=api.V2beta1PeriodicSchedule(interval_second=interval)
@@ -178,13 +179,16 @@ def _same(
             _trigger(one.trigger) == _trigger(wanted.trigger)
             and one.pipeline_version_reference == wanted.pipeline_version_reference
             and (root or None) == wanted.runtime_config.pipeline_root
-            # Where none is wanted, the server puts its own default.
-            and wanted.service_account in (None, one.service_account)
+            and _account(one) == _account(wanted)
             and one.no_catchup
             and str(one.max_concurrency) == wanted.max_concurrency
         ):
             return one
     return None
+
+
+def _account(one: api.V2beta1RecurringRun) -> str:
+    return one.service_account or _DEFAULT_ACCOUNT
 
 
 def _trigger(trigger: api.V2beta1Trigger) -> str:

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from coralline_core.settings import Settings
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = timedelta(days=30)
+
+
+def seconds(span: str) -> int:
+    """How long a span such as `30m` is, in seconds."""
+    return int(timedelta(**{_UNITS[span[-1]]: int(span[:-1])}).total_seconds())
+
+
+def _within_the_longest(span: str) -> str:
+    if seconds(span) > _LONGEST.total_seconds():
+        raise ValueError(f"is `{span}`, and may be {_LONGEST.days}d at most")
+    return span
+
+
+def _fitting(pattern: str, what: str) -> AfterValidator:
+    """As a `pattern` of pydantic's, where the pattern alone would tell nobody what is meant."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"`{text}` is {what}")
+        return text
+
+    return AfterValidator(check)
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """What Kubernetes takes for a name: lower-case letters, digits, hyphens and dots."""
@@ -20,16 +46,36 @@ Cores = Annotated[str, Field(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")]
 Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|[MGT]i?)$")]
 """Memory as Kubernetes and Kubeflow both write it: `512Mi`, `4Gi`, `4G`."""
 
-Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
-"""A span of time: `90s`, `30m`, `6h`, `1d`."""
+Span = Annotated[
+    str, Field(pattern=r"^[1-9][0-9]{0,6}[smhd]$"), AfterValidator(_within_the_longest)
+]
+"""A span of time, 30 days at most: `90s`, `30m`, `6h`, `1d`."""
 
+Variable = Annotated[
+    str,
+    _fitting(
+        "[A-Za-z_][A-Za-z0-9_]*",
+        "no environment variable's name: letters, digits and underscores, and no digit first",
+    ),
+]
+"""The name of an environment variable."""
+
+_WORD = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_OF_WORDS = "63 letters, digits, `-`, `_` and `.` at most, the first and the last no sign"
+
+Label = Annotated[
+    str,
+    _fitting(
+        f"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_WORD}",
+        f"no label's name: {_OF_WORDS}, and before them a domain with a slash or nothing",
+    ),
+]
+"""A label's name, with a domain before it or without: `cloud.google.com/gke-spot`, `pool`."""
+
+LabelValue = Annotated[str, _fitting(f"({_WORD})?", f"no label's value: {_OF_WORDS}")]
+"""A label's value; it may be empty."""
 
 StepName = Literal["crawl", "curate", "crop", "train", "convert", "compile", "publish"]
-
-
-def seconds(span: str) -> int:
-    """How long a span such as `30m` is, in seconds."""
-    return int(timedelta(**{_UNITS[span[-1]]: int(span[:-1])}).total_seconds())
 
 
 class Toleration(Settings):
@@ -44,12 +90,20 @@ class Toleration(Settings):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """The taint's effect; every effect if nothing is said."""
 
+    @model_validator(mode="after")
+    def _is_one_that_kubernetes_takes(self) -> Self:
+        if self.operator == "Equal" and self.key is None:
+            raise ValueError("`operator: Equal` needs a `key`; `Exists` tolerates all taints")
+        if self.operator == "Exists" and self.value:
+            raise ValueError("`value` goes with `operator: Equal` only; leave either out")
+        return self
+
 
 class StepResources(Settings):
     """What a step's pod gets. What is not said is as the table in docs/kubernetes.md has it."""
 
     cpu: Cores | None = None
-    """Cores that are set aside for it."""
+    """Cores that are set aside for it; no more than `cpu_limit`."""
     cpu_limit: Cores | None = None
     """Cores that it may use at most; by default as many as the node has to spare."""
     memory: Memory | None = None
@@ -61,14 +115,35 @@ class StepResources(Settings):
     shm: Memory | None = None
     """The size of `/dev/shm`, which counts as memory."""
     timeout: Span | None = None
-    """How long it may take at most, waiting for a node included."""
-    node_selector: dict[str, str] = Field(default_factory=dict)
+    """How long it may take at most, waiting for a node included; `30d` is the most."""
+    node_selector: dict[Label, LabelValue] = Field(default_factory=dict)
     """Labels that its node must have, beside those of all steps."""
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.accelerator_count and not self.accelerator:
+            raise ValueError("`accelerator_count` needs `accelerator`, the device's name")
+        if self.cpu and self.cpu_limit and _exceeds(self.cpu, self.cpu_limit):
+            raise ValueError(f"`cpu` is {self.cpu}, more than `cpu_limit`, {self.cpu_limit}")
+        return self
+
     def over(self, default: StepResources) -> StepResources:
-        """These resources, with what is not said taken from a default."""
+        """These resources, with what is not said taken from a default.
+
+        Of cores no more are set aside than it may use.
+        """
         said = self.model_dump(exclude_none=True)
+        if self.cpu_limit and default.cpu and _exceeds(default.cpu, self.cpu_limit):
+            said = {"cpu": self.cpu_limit, **said}
         return StepResources.model_validate({**default.model_dump(exclude_none=True), **said})
+
+
+def _exceeds(cores: str, others: str) -> bool:
+    return _milli(cores) > _milli(others)
+
+
+def _milli(cores: str) -> Decimal:
+    return Decimal(cores[:-1]) if cores.endswith("m") else 1000 * Decimal(cores)
 
 
 DEFAULTS: dict[StepName, StepResources] = {
@@ -103,13 +178,13 @@ class KubernetesSettings(Settings):
     secret: Name | None = None
     """A Secret whose keys reach the steps as environment variables, such as AWS_ACCESS_KEY_ID and
     AWS_SECRET_ACCESS_KEY; none where the cluster's identity opens the store."""
-    secret_keys: tuple[str, ...] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    secret_keys: tuple[Variable, ...] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     """Which keys of it."""
-    environment: dict[str, str] = Field(default_factory=dict)
+    environment: dict[Variable, str] = Field(default_factory=dict)
     """Environment variables of all steps, such as STORAGE_EMULATOR_HOST. No secrets."""
     pull_secrets: tuple[Name, ...] = ()
     """Secrets with which the images are pulled."""
-    node_selector: dict[str, str] = Field(default_factory=dict)
+    node_selector: dict[Label, LabelValue] = Field(default_factory=dict)
     """Labels that the steps' nodes must have."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints of nodes that the steps tolerate."""

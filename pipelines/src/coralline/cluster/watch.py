@@ -10,6 +10,7 @@ from coralline_core.errors import CorallineError
 from coralline_core.progress import Event
 
 from coralline.cluster import pods
+from coralline.cluster.kubeflow import AwayError
 from coralline.project import STEPS
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ def follow(kubeflow: Kubeflow, run: str, show: Callable[[Event], None]) -> V2bet
             now = kubeflow.run(run)
         except CorallineError as error:
             # The run takes hours, and goes on while its API is away.
-            if time.monotonic() - answered > _PATIENCE:
-                error.fix = f"{error.fix or ''} The run goes on: {kubeflow.page(run)}".strip()
-                raise
-            time.sleep(_LOOK)
-            continue
+            if isinstance(error, AwayError) and time.monotonic() - answered <= _PATIENCE:
+                follower.away(error)
+                time.sleep(_LOOK)
+                continue
+            error.fix = f"{error.fix or ''} The run goes on: {kubeflow.page(run)}".strip()
+            raise
         answered = time.monotonic()
         if now is None:
             raise CorallineError("there is no such run any more", where=run)
@@ -140,9 +142,21 @@ class _Follower:
         self._before: dict[str, State] = {}
         self._waits: dict[str, timedelta] = {}  # how long the next is that is spoken of
         self._since: dict[str, datetime] = {}
+        self._now = StepState(STEPS[0], "to come")  # the step that the run has come to
+        self._away = False
+
+    def away(self, error: AwayError) -> None:
+        """Say that the run cannot be seen: once, until it can be again."""
+        if not self._away:
+            message = f"cannot be seen for now: {error.what}"
+            self._show(_event(self._now, "warning", message=message))
+        self._away = True
 
     def take(self, steps: list[StepState]) -> None:
+        self._away = False
         for one in steps:
+            if one.state != "to come":
+                self._now = one
             for event in self._events(one):
                 self._show(event)
             self._before[one.step] = one.state

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from coralline_core.store import Stat, Store
 
 _SKEW = timedelta(hours=1)  # by which this machine's clock and the store's may differ
+_ABANDONED = timedelta(days=14)  # longer than any step may take
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SHARD = re.compile(r"shards/[0-9a-f]{64}\.parquet")
 
@@ -220,10 +221,15 @@ def _unfinished_models(
 
 
 def _ended_runs(store: Store, before: datetime) -> Iterator[tuple[str, int]]:
-    """What steps of Jobs handed to each other in runs that nobody goes on with, with its bytes."""
-    for _, keys in groupby(store.list(RUNS), key=lambda key: key.split("/")[1]):
+    """What steps of Jobs handed to each other in runs that are over, with its bytes.
+
+    A run is over when its last step is; of one that never came so far nothing is written for long.
+    """
+    for run, named in groupby(store.list(RUNS), key=lambda key: key.split("/")[1]):
+        keys = list(named)
+        over = before if f"{RUNS}{run}/publish.json" in keys else before - _ABANDONED
         stats = [(key, store.stat(key)) for key in keys]
-        if all(stat is None or stat.modified < before for _, stat in stats):
+        if all(stat is None or stat.modified < over for _, stat in stats):
             yield from ((key, stat.bytes) for key, stat in stats if stat is not None)
 
 
