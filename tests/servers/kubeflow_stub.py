@@ -106,9 +106,16 @@ class KubeflowStub:
 
     def play(self, run, state, tasks=()):
         """Let a run be in a state, with the tasks that Argo's nodes are listed as."""
-        self.runs[run] |= {"state": state, "run_details": {"task_details": list(tasks)}}
+        self._come_to(run, state)
+        self.runs[run]["run_details"] = {"task_details": list(tasks)}
         if state in ("SUCCEEDED", "FAILED"):
             self.runs[run]["finished_at"] = self._now()
+
+    def _come_to(self, run, state):
+        past = self.runs[run].setdefault("state_history", [])
+        if self.runs[run]["state"] != state or not past:
+            past.append({"update_time": self._now(), "state": state})
+        self.runs[run]["state"] = state
 
     def nodes(self, **steps):
         """The tasks of a run whose steps are in these states, in the order in which they run.
@@ -283,7 +290,7 @@ class KubeflowStub:
             raise Refused(404, f"Failed to terminate run {run}: Run {run} not found")
         if self.runs[run]["state"] in ("SUCCEEDED", "FAILED"):
             raise Refused(400, f"Failed to terminate a run {run}. Row not found")
-        self.runs[run]["state"] = "CANCELING"
+        self._come_to(run, "CANCELING")
         return {}
 
     def _create_recurring(self, wanted):

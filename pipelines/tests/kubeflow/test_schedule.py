@@ -229,7 +229,7 @@ def test_every_12_hours_is_counted_from_its_last_run_as_a_pause_moves_them(stub,
     now = datetime.now(UTC).replace(microsecond=0)
     sooner, later = now - timedelta(hours=19), now - timedelta(hours=5)
     for run, at in ((of_hand, now), (of_it[0], sooner), (of_it[1], later)):
-        stub.runs[run]["created_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        stub.runs[run]["scheduled_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     for run in of_it:
         stub.runs[run]["recurring_run_id"] = made.id
     (listed,) = find_schedules(client, project)

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from coralline.cluster import watch
 from coralline.cluster.kubeflow import Kubeflow
+from coralline.cluster.listing import newest
 from coralline.cluster.submit import submit, upload
 from coralline.cluster.watch import failure, follow, steps_of
 from coralline.project import STEPS, load_project
@@ -547,6 +548,16 @@ def test_a_run_that_is_cancelled_elsewhere_is_told_from_a_failed_one(stub, clien
     play(("CANCELING", {"crawl": "running"}), ("FAILED", {"crawl": "failed"}))
     over = follow(client, run, lambda _: None)
     assert failure(over, "page").what == "the run was cancelled"
+
+
+def test_a_run_that_was_cancelled_between_two_looks_is_told_from_a_failed_one(
+    stub, client, project, play
+):
+    run = submit(client, project).run_id
+    client.cancel(run)
+    play(("FAILED", {"crawl": "failed"}))
+    assert failure(follow(client, run, lambda _: None), "page").what == "the run was cancelled"
+    assert [entry.state for entry in newest(client, project, None)] == ["CANCELED"]
 
 
 def test_an_api_that_is_away_for_a_while_does_not_end_the_watch(stub, client, project):

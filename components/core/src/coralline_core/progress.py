@@ -65,6 +65,8 @@ class Event(BaseModel):
 
     def _amount(self) -> str:
         amount = f"{self.done}/{self.total}" if self.total else str(self.done)
+        if not (self.done or self.total or self.unit):
+            amount = ""  # a note alone
         return " ".join(filter(None, (amount, self.unit, self.note)))
 
     def error(self) -> CorallineError:

@@ -11,7 +11,7 @@ from coralline_core.reports import Report
 from rich.table import Table
 
 from coralline.cluster.compile import pipeline_name
-from coralline.cluster.watch import OVER, steps_of
+from coralline.cluster.watch import OVER, state_of, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ class Entry(Report):
         return cls(
             id=run.run_id,
             name=run.display_name,
-            state=run.state or "PENDING",
+            state=state_of(run),
             created=run.created_at,
             scheduled=bool(run.recurring_run_id),
             version=reference and reference.pipeline_version_id,
@@ -114,7 +114,7 @@ def cancel(kubeflow: Kubeflow, project: Project, named: str) -> Entry:
     """
     run = find(kubeflow, project, named)
     if run.state in OVER:
-        raise CorallineError(f"the run is over: {run.state}", where=run.display_name)
+        raise CorallineError(f"the run is over: {state_of(run)}", where=run.display_name)
     kubeflow.cancel(run.run_id)
     return Entry.of(run, kubeflow)
 

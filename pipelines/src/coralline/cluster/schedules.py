@@ -224,7 +224,11 @@ def _said(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> Schedule:
 def _last(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> datetime:
     """When a recurring run last started one: a pause moves the times of those that come after."""
     newest = islice(kubeflow.runs(one.experiment_id), _RECENT)
-    times = (run.created_at for run in newest if run.recurring_run_id == one.recurring_run_id)
+    times = (
+        run.scheduled_at or run.created_at
+        for run in newest
+        if run.recurring_run_id == one.recurring_run_id
+    )
     return cast("datetime", next(times, one.created_at))
 
 

@@ -54,6 +54,14 @@ class StepState(NamedTuple):
         return max(0.0, ((self.ended or datetime.now(UTC)) - self.started).total_seconds())
 
 
+def state_of(run: V2beta1Run) -> str:
+    """A run's state: of one that was cancelled the API says in the end that it failed."""
+    history = [past.state for past in run.state_history or ()]
+    if run.state == "FAILED" and "CANCELING" in history:
+        return "CANCELED"
+    return run.state or "PENDING"
+
+
 def steps_of(run: V2beta1Run) -> list[StepState]:
     """The states of all steps, in order.
 
@@ -64,6 +72,8 @@ def steps_of(run: V2beta1Run) -> list[StepState]:
     listed = (run.run_details and run.run_details.task_details) or []
     # What is left out as something before it failed is listed, too, in no state.
     tasks = [task for task in listed if task.state not in (None, "RUNTIME_STATE_UNSPECIFIED")]
+    # Of tries of one the last counts; one that has not begun has the zero of all times.
+    tasks.sort(key=lambda task: task.start_time or _NEVER)
     named = {task.display_name: task for task in tasks}
     executors = [task for task in tasks if task.display_name.startswith("executor")]
     return [_state(step, named, executors) for step in STEPS]
@@ -83,7 +93,7 @@ def follow(kubeflow: Kubeflow, run: str, show: Callable[[Event], None]) -> V2bet
     Raises:
         CorallineError: Kubeflow cannot be asked, or has lost the run.
     """
-    follower, cancelled = _Follower(run, show), False
+    follower = _Follower(run, show)
     answered = time.monotonic()
     while True:
         try:
@@ -100,10 +110,7 @@ def follow(kubeflow: Kubeflow, run: str, show: Callable[[Event], None]) -> V2bet
         if now is None:
             raise CorallineError("there is no such run any more", where=run)
         follower.take(steps_of(now))
-        cancelled |= now.state == "CANCELING"
         if now.state in OVER:
-            if cancelled:  # of which the API says at last that it failed
-                now.state = "CANCELED"
             return now
         time.sleep(_LOOK)
 
@@ -112,7 +119,7 @@ def failure(run: V2beta1Run, page: str) -> CorallineError | None:
     """Why a run that is over did not end well; None where it did."""
     if run.state == "SUCCEEDED":
         return None
-    if run.state == "CANCELED":
+    if state_of(run) == "CANCELED":
         return _broken("the run was cancelled", page, "Submit it again to go on.")
     step = next((one.step for one in steps_of(run) if one.state == "failed"), None)
     if step is None:
