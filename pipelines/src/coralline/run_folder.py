@@ -117,6 +117,13 @@ def point_latest(runs: Path, folder: Path) -> None:
         pointer.replace(runs / "latest")
 
 
+def put_in_place(published: Path, folder: Path) -> None:
+    """Move what the publisher made to where people look, the summary last: with it, it is whole."""
+    for part in ("model", "report.html", "summary.json"):
+        with failures(folder / part):
+            (published / part).rename(folder / part)
+
+
 def write(path: Path, text: str) -> None:
     """Write a text file of a run."""
     with failures(path):

@@ -40,6 +40,7 @@ from coralline.run_folder import (
     hold,
     new_folder,
     point_latest,
+    put_in_place,
     temporary_folder,
     write,
 )
@@ -257,9 +258,7 @@ def _finish(folder: Path, events: list[Event]) -> dict[str, Any]:
                     shutil.copyfile(source, whole / name)
         with failures(folder / "summary.json"):
             (whole / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-        for part in ("model", "report.html", "summary.json"):
-            with failures(folder / part):
-                (whole / part).rename(folder / part)
+        put_in_place(whole, folder)
     return summary
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coralline_core.handover import Handover
 
-from coralline.run_folder import failures, held, point_latest, temporary_folder
+from coralline.run_folder import failures, held, point_latest, put_in_place, temporary_folder
 from coralline.runs import Run
 
 if TYPE_CHECKING:
@@ -49,5 +49,4 @@ def _fetch(handover: Handover, temporary: Path, folder: Path) -> None:
     (published / _SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
     # Of an attempt that was interrupted there may be a part: without the summary it is none.
     shutil.rmtree(folder / "model", ignore_errors=True)
-    for part in ("model", "report.html", _SUMMARY):
-        (published / part).rename(folder / part)
+    put_in_place(published, folder)

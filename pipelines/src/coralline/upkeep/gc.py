@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from coralline_core.errors import CorallineError
 from coralline_core.handover import RUNS
 
+from coralline.cluster.settings import seconds
 from coralline.upkeep.garbage import NAMING, Found, Garbage, GcReport
 from coralline.upkeep.inventory import (
     DATASETS,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _SKEW = timedelta(hours=1)  # by which this machine's clock and the store's may differ
 _ABANDONED = timedelta(days=14)  # longer than any step may take
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SHARD = re.compile(r"shards/[0-9a-f]{64}\.parquet")
 
 
@@ -46,11 +46,11 @@ def cutoff(older_than: str) -> datetime:
     Raises:
         CorallineError: It is no span of time.
     """
-    match = re.fullmatch(r"(\d{1,6})([smhd])", older_than.strip())
+    match = re.fullmatch(r"\d{1,6}[smhd]", older_than.strip())
     if match is None:
         fix = "Write a number and s, m, h or d: 24h."
         raise CorallineError("not a span of time", where=f"--older-than {older_than}", fix=fix)
-    span = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    span = timedelta(seconds=seconds(match[0]))
     return datetime.now(UTC) - span - _SKEW
 
 
