@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from coralline.cluster.api import Cluster
-from coralline.cluster.follow import follow, newest_run
-from coralline.cluster.objects import Pod
+from coralline.cluster.jobs.api import Cluster
+from coralline.cluster.jobs.follow import follow, newest_run
+from coralline.cluster.jobs.objects import Pod
 from coralline.cluster.settings import KubernetesSettings
 from coralline.project import STEPS, load_project
 from coralline_core.errors import CorallineError
@@ -102,7 +102,7 @@ def cluster(api, tmp_path, monkeypatch):
             "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION",
             str(tmp_path / "kubeconfig"),
         )
-        monkeypatch.setattr("coralline.cluster.follow._LOOK", 0.01)
+        monkeypatch.setattr("coralline.cluster.jobs.follow._LOOK", 0.01)
         yield Cluster("coralline")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from coralline.cluster.jobs import manifests, name_run
+from coralline.cluster.jobs.manifests import manifests, name_run
 from coralline.images import COMPONENTS
 from coralline.project import STEPS, Project, load_project
 from coralline_core.errors import CorallineError

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from coralline.cli import main
-from coralline.cluster import kubeflow, watch
-from coralline.cluster import submit as uploading
-from coralline.cluster.compile import compile_project
-from coralline.cluster.kubeflow import Kubeflow
+from coralline.cluster.kubeflow import client, watch
+from coralline.cluster.kubeflow import submit as uploading
+from coralline.cluster.kubeflow.client import Kubeflow
+from coralline.cluster.kubeflow.compile import compile_project
 from coralline.project import load_project
 from kubeflow_stub import KubeflowStub
 from kubernetes.config import kube_config
@@ -29,7 +29,7 @@ def _compiled_once(project):
 def stub(monkeypatch):
     with KubeflowStub() as server:
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.url)
-        monkeypatch.setattr(kubeflow, "_WAITS", (0.01, 0.01, 0.01))
+        monkeypatch.setattr(client, "_WAITS", (0.01, 0.01, 0.01))
         monkeypatch.setattr(uploading, "compile_project", _compiled_once)
         monkeypatch.setattr(watch, "_LOOK", 0.002)
         for name in (
@@ -44,8 +44,8 @@ def stub(monkeypatch):
         yield server
 
 
-@pytest.fixture
-def client(stub):
+@pytest.fixture(name="client")
+def _client(stub):
     return Kubeflow(None)
 
 

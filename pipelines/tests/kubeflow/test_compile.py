@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from coralline.cluster.compile import compile_project
+from coralline.cluster.kubeflow.compile import compile_project
 from coralline.cluster.settings import Cores, KubernetesSettings, Memory
 from coralline.project import load_project
 from coralline_core.errors import CorallineError

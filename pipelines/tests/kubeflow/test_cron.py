@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from coralline.cluster.cron import read_cron
+from coralline.cluster.kubeflow.cron import read_cron
 from coralline_core.errors import CorallineError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

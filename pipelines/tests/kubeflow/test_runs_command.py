@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from coralline.cluster.submit import submit
+from coralline.cluster.kubeflow.submit import submit
 from coralline.project import STEPS, load_project
 
 

@@ -5,8 +5,15 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from coralline.cluster.schedules import delete, find_schedules, pause, resume, schedule, trigger_of
-from coralline.cluster.submit import submit
+from coralline.cluster.kubeflow.schedules import (
+    delete,
+    find_schedules,
+    pause,
+    resume,
+    schedule,
+    trigger_of,
+)
+from coralline.cluster.kubeflow.submit import submit
 from coralline.project import load_project
 from coralline_core.errors import CorallineError
 from kubeflow_stub import LOST

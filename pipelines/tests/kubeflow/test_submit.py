@@ -10,11 +10,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from coralline.cluster import watch
-from coralline.cluster.kubeflow import Kubeflow
-from coralline.cluster.listing import newest
-from coralline.cluster.submit import submit, upload
-from coralline.cluster.watch import failure, follow, steps_of
+from coralline.cluster.kubeflow import watch
+from coralline.cluster.kubeflow.client import Kubeflow
+from coralline.cluster.kubeflow.listing import newest
+from coralline.cluster.kubeflow.submit import submit, upload
+from coralline.cluster.kubeflow.watch import failure, follow, steps_of
 from coralline.project import STEPS, load_project
 from coralline_core.errors import CorallineError
 from coralline_core.store import open_store

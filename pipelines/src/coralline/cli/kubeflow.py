@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from coralline.cli.shared import Command, Json, ProjectFile, conclude_summary, print_wide
 
 if TYPE_CHECKING:
-    from coralline.cluster.kubeflow import Kubeflow
-    from coralline.cluster.schedules import Schedule
+    from coralline.cluster.kubeflow.client import Kubeflow
+    from coralline.cluster.kubeflow.schedules import Schedule
     from coralline.project import Project
 
 
@@ -67,7 +67,7 @@ def compile(  # noqa: A001 - the command's name
     """Compile a project's pipeline for Kubeflow Pipelines, its settings and images inside."""
     from coralline_core.errors import CorallineError
 
-    from coralline.cluster.compile import compile_project
+    from coralline.cluster.kubeflow.compile import compile_project
 
     text = compile_project(_load(project))
     if out is None:
@@ -88,8 +88,8 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run a project's pipeline on Kubeflow Pipelines."""
-    from coralline.cluster.listing import Entry
-    from coralline.cluster.submit import submit
+    from coralline.cluster.kubeflow.listing import Entry
+    from coralline.cluster.kubeflow.submit import submit
 
     loaded = _load(project)
     kubeflow = _connect(loaded)
@@ -121,7 +121,7 @@ def set_schedule(
     """Run a project as it is now again and again, in place of its earlier schedule."""
     if (cron is None) == (every is None):
         raise typer.BadParameter("either --cron or --every is needed")
-    from coralline.cluster.schedules import schedule, trigger_of
+    from coralline.cluster.kubeflow.schedules import schedule, trigger_of
 
     trigger = trigger_of(cron, every)
     loaded = _load(project)
@@ -131,7 +131,7 @@ def set_schedule(
 @_schedules.command("list", cls=Command, epilog="Example: coralline schedule list glasses.yaml")
 def list_schedules(project: ProjectFile, as_json: Json = False) -> None:
     """Show a project's schedule, and when it fires next."""
-    from coralline.cluster.schedules import find_schedules
+    from coralline.cluster.kubeflow.schedules import find_schedules
 
     loaded = _load(project)
     found = find_schedules(_connect(loaded), loaded)
@@ -143,7 +143,7 @@ def list_schedules(project: ProjectFile, as_json: Json = False) -> None:
 @_schedules.command("pause", cls=Command, epilog="Example: coralline schedule pause glasses.yaml")
 def pause_schedule(project: ProjectFile, as_json: Json = False) -> None:
     """Let a project's schedule start nothing until it is resumed."""
-    from coralline.cluster.schedules import pause
+    from coralline.cluster.kubeflow.schedules import pause
 
     loaded = _load(project)
     _print([pause(_connect(loaded), loaded)], as_json=as_json)
@@ -152,7 +152,7 @@ def pause_schedule(project: ProjectFile, as_json: Json = False) -> None:
 @_schedules.command("resume", cls=Command, epilog="Example: coralline schedule resume glasses.yaml")
 def resume_schedule(project: ProjectFile, as_json: Json = False) -> None:
     """Let a project's schedule go on; of the times that it missed, one is made up for at once."""
-    from coralline.cluster.schedules import resume
+    from coralline.cluster.kubeflow.schedules import resume
 
     loaded = _load(project)
     _print([resume(_connect(loaded), loaded)], as_json=as_json)
@@ -161,7 +161,7 @@ def resume_schedule(project: ProjectFile, as_json: Json = False) -> None:
 @_schedules.command("delete", cls=Command, epilog="Example: coralline schedule delete glasses.yaml")
 def delete_schedule(project: ProjectFile) -> None:
     """Delete a project's schedule; what it has started runs on."""
-    from coralline.cluster.schedules import delete
+    from coralline.cluster.kubeflow.schedules import delete
 
     loaded = _load(project)
     print(f"deleted {delete(_connect(loaded), loaded).name}")
@@ -174,7 +174,7 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List a project's runs, the newest first."""
-    from coralline.cluster.listing import newest, table
+    from coralline.cluster.kubeflow.listing import newest, table
 
     loaded = _load(project)
     found = newest(_connect(loaded), loaded, last)
@@ -198,7 +198,7 @@ def show_run(
     as_json: Json = False,
 ) -> None:
     """Show how far each step of a run is: of the newest, if none is named."""
-    from coralline.cluster.listing import Entry, find, lines
+    from coralline.cluster.kubeflow.listing import Entry, find, lines
 
     loaded = _load(project)
     kubeflow = _connect(loaded)
@@ -212,7 +212,7 @@ def cancel_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or how its id begins.")],
 ) -> None:
     """Cancel a run; what it has put into the store is kept."""
-    from coralline.cluster.listing import cancel
+    from coralline.cluster.kubeflow.listing import cancel
 
     loaded = _load(project)
     print(f"cancelled {cancel(_connect(loaded), loaded, run).name}")
@@ -225,7 +225,7 @@ def _load(file: Path) -> Project:
 
 
 def _connect(project: Project) -> Kubeflow:
-    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.kubeflow.client import Kubeflow
 
     return Kubeflow(project.kubernetes.endpoint)
 
@@ -241,9 +241,9 @@ def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_js
     from coralline_core.errors import CorallineError
     from rich.console import Console
 
-    from coralline.cluster.listing import Entry
-    from coralline.cluster.outcome import read_summary
-    from coralline.cluster.watch import failure, follow
+    from coralline.cluster.kubeflow.listing import Entry
+    from coralline.cluster.kubeflow.outcome import read_summary
+    from coralline.cluster.kubeflow.watch import failure, follow
     from coralline.project import STEPS
     from coralline.view import view
 

@@ -27,12 +27,12 @@ def manifests(
     """Print a run of a project as Kubernetes Jobs, one a step."""
     import yaml
 
-    from coralline.cluster import jobs
+    from coralline.cluster.jobs.manifests import manifests, name_run
     from coralline.project import load_project
 
     loaded = load_project(project, reach=False)
-    run = run or jobs.name_run(loaded, datetime.now(UTC))
-    print(yaml.safe_dump_all(jobs.manifests(loaded, run), sort_keys=False), end="")
+    run = run or name_run(loaded, datetime.now(UTC))
+    print(yaml.safe_dump_all(manifests(loaded, run), sort_keys=False), end="")
 
 
 @commands.command(cls=Command, epilog="Example: coralline follow glasses.yaml")
@@ -48,9 +48,9 @@ def follow(
     as_json: Json = False,
 ) -> None:
     """Follow a run of Jobs to its end, and fetch its report and its model."""
-    from coralline.cluster.api import Cluster
-    from coralline.cluster.follow import follow, newest_run
-    from coralline.cluster.results import bring
+    from coralline.cluster.jobs.api import Cluster
+    from coralline.cluster.jobs.follow import follow, newest_run
+    from coralline.cluster.jobs.results import bring
     from coralline.project import load_project
 
     loaded = load_project(project, reach=False)

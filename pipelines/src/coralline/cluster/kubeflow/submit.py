@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import kfp_server_api as api
 
-from coralline.cluster.compile import compile_project, pipeline_name
+from coralline.cluster.kubeflow.compile import compile_project, pipeline_name
 
 if TYPE_CHECKING:
-    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.kubeflow.client import Kubeflow
     from coralline.project import Project
 
 

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from coralline_core.errors import CorallineError
 
+from coralline.cluster.jobs.wiring import wiring
 from coralline.cluster.portable import require_portable
 from coralline.cluster.settings import StepName, seconds
-from coralline.cluster.wiring import wiring
 from coralline.images import COMPONENTS, read_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from coralline.cluster.jobs.wiring import Wires
     from coralline.cluster.settings import KubernetesSettings, StepResources
-    from coralline.cluster.wiring import Wires
     from coralline.project import Project
 
 CONTAINER = "step"

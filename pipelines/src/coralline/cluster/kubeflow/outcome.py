@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from coralline_core.store import open_store
 
-from coralline.cluster.compile import pipeline_name
+from coralline.cluster.kubeflow.compile import pipeline_name
 
 if TYPE_CHECKING:
     from coralline.project import Project

@@ -12,8 +12,8 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from coralline.cluster.jobs import CONTAINER
-from coralline.cluster.objects import Event, Job, Pod
+from coralline.cluster.jobs.manifests import CONTAINER
+from coralline.cluster.jobs.objects import Event, Job, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

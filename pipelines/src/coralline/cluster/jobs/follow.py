@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from coralline_core.errors import CorallineError
 
-from coralline.cluster.jobs import PROJECT, RUN, STEP
+from coralline.cluster.jobs.manifests import PROJECT, RUN, STEP
 from coralline.cluster.settings import StepName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from coralline.cluster.api import Cluster
-    from coralline.cluster.objects import Job, Pod
+    from coralline.cluster.jobs.api import Cluster
+    from coralline.cluster.jobs.objects import Job, Pod
     from coralline.cluster.settings import KubernetesSettings
     from coralline.project import Project
 

@@ -10,15 +10,15 @@ from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
 from rich.table import Table
 
-from coralline.cluster.compile import pipeline_name
-from coralline.cluster.watch import OVER, state_of, steps_of
+from coralline.cluster.kubeflow.compile import pipeline_name
+from coralline.cluster.kubeflow.watch import OVER, state_of, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kfp_server_api import V2beta1Run
 
-    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.kubeflow.client import Kubeflow
     from coralline.project import Project
 
 

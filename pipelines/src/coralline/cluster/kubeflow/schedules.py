@@ -21,13 +21,13 @@ from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
 from pydantic import TypeAdapter, ValidationError
 
-from coralline.cluster.compile import pipeline_name
-from coralline.cluster.cron import read_cron
+from coralline.cluster.kubeflow.compile import pipeline_name
+from coralline.cluster.kubeflow.cron import read_cron
+from coralline.cluster.kubeflow.submit import runtime, upload
 from coralline.cluster.settings import Span, seconds
-from coralline.cluster.submit import runtime, upload
 
 if TYPE_CHECKING:
-    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.kubeflow.client import Kubeflow
     from coralline.project import Project
 
 _FIRINGS = 3

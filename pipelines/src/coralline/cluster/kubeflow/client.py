@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import kfp_server_api as api
 from coralline_core.errors import CorallineError
 
-from coralline.cluster.connection import NAMESPACE, TOKEN, ApiError, connect
+from coralline.cluster.kubeflow.connection import NAMESPACE, TOKEN, ApiError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

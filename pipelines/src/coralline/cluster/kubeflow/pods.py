@@ -10,7 +10,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from coralline.cluster.connection import NAMESPACE
+from coralline.cluster.kubeflow.connection import NAMESPACE
 from coralline.project import STEPS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from coralline_core.errors import CorallineError
 from coralline_core.progress import Event
 
-from coralline.cluster import pods
-from coralline.cluster.kubeflow import AwayError
+from coralline.cluster.kubeflow import pods
+from coralline.cluster.kubeflow.client import AwayError
 from coralline.project import STEPS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
 
-    from coralline.cluster.kubeflow import Kubeflow
+    from coralline.cluster.kubeflow.client import Kubeflow
 
 State = Literal["to come", "starting", "waiting", "running", "done", "cached", "failed", "stopped"]
 OVER = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})

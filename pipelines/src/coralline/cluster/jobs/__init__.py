@@ -1,0 +1,1 @@
+"""A run as plain Kubernetes Jobs, one a step."""

@@ -1,0 +1,1 @@
+"""A run on Kubeflow Pipelines: compiled, submitted, scheduled, watched."""
