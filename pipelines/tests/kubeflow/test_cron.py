@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from coralline.cluster.kubeflow.cron import read_cron
 from coralline_core.errors import CorallineError
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
@@ -86,6 +86,7 @@ lines = st.tuples(*(fields(at) for at in range(6))).map(" ".join)
 
 
 @given(lines)
+@example("* * * */2 * 6/1")  # was read as Saturday and Sunday
 @settings(max_examples=200, deadline=None)
 def test_it_fires_when_the_back_end_does(line):
     theirs = Robfig(line).firings(NOON, 3)
