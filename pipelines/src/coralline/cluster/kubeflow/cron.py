@@ -90,7 +90,7 @@ def _words(fields: list[str], text: str) -> str:
 def _plain(text: str) -> str:
     """The same for cronsim, which knows no `?`, and has a Sunday both at 0 and at 7."""
     *fields, weekday = text.replace("?", "*").split()
-    weekday = re.sub(r"\b(6|sat)/\d+", r"\1", weekday, flags=re.IGNORECASE)  # no day is after it
+    weekday = re.sub(r"(^|,)(6|sat)/\d+", r"\1\2", weekday, flags=re.IGNORECASE)  # no day is after
     return " ".join((*fields, re.sub(r"(^|,)(\w+)/", r"\1\2-6/", weekday)))
 
 
