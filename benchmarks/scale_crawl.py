@@ -1,16 +1,17 @@
-"""What a crawl of 1,000 new images costs in a large store: the bookkeeping, not the network.
+"""What a crawl of 1,000 new images costs in a large store: all but the network.
 
 `python -m benchmarks.scale_crawl` builds stores of 10,000, 100,000 and 1,000,000 images (records
 and the keys of their shards, without the images' bytes), adds 1,000 images to each in a process of
-its own, and prints a line each. It ends with 1 where a bound is missed.
+its own, and prints a line each. The new ones are real pictures, looked at and written to shards. It
+ends with 1 where a bound is missed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import PIL.Image
 from coralline_core.store import FileStore
 from coralline_crawler.candidate import Candidate
 from coralline_crawler.crawl import dataset_of
-from coralline_crawler.decode import Picture
+from coralline_crawler.decode import inspect_image
 from coralline_crawler.fetch import Image
 from coralline_crawler.findings import gather
 from coralline_crawler.ledger import Ledger
@@ -31,6 +33,8 @@ from coralline_crawler.results import Result
 from coralline_crawler.revisits import outdated, unfinished
 from coralline_crawler.scope import Scope
 from coralline_crawler.settings import CrawlSettings
+
+from benchmarks import apart
 
 if TYPE_CHECKING:
     from coralline_core.dataset import Dataset
@@ -42,6 +46,7 @@ MORE_SECONDS = 2.0
 MORE_BYTES = 1 << 30
 """Most memory, likewise."""
 
+_MODULE = "benchmarks.scale_crawl"
 _A_RECORD = 1_000
 _TRIES = 3
 _LABELS = ("helmet", "no-helmet")
@@ -68,8 +73,10 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[Cost]:
     costs = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            _run("build", folder, str(size))
-            tries = [_run("add", folder, str(size + n * ADDED)) for n in range(_TRIES)]
+            apart.run(_MODULE, "build", folder, str(size))
+            tries = [
+                apart.run(_MODULE, "add", folder, str(size + n * ADDED)) for n in range(_TRIES)
+            ]
             best = min((Cost(**json.loads(said)) for said in tries), key=_seconds)
             costs.append(best._replace(images=size))
     return costs
@@ -111,7 +118,8 @@ def build(store: FileStore, size: int) -> None:
 
 
 def add(store: FileStore, size: int) -> Cost:
-    """Add 1,000 images, half of them found with 1,000 that are known."""
+    """Add 1,000 images, found with 1,000 that are known."""
+    photos = [_photo(number) for number in range(size, size + ADDED)]
     clock = _Clock()
     with Ledger(store, _SETTINGS) as ledger:
         clock.stop("open")
@@ -125,7 +133,7 @@ def add(store: FileStore, size: int) -> Cost:
         new = list(ledger.wanted(found))
         if len(new) != ADDED:
             raise RuntimeError(f"{len(new)} are new, not {ADDED}")
-        ledger.add(Result(candidate, _image(candidate)) for candidate in new)
+        ledger.add(Result(one, _image(photo)) for one, photo in zip(new, photos, strict=True))
         ledger.note_seen(found)
         ledger.close_searches(())
         clock.stop("add 1,000")
@@ -209,16 +217,19 @@ def _candidate(number: int) -> Candidate:
     )
 
 
-def _image(candidate: Candidate) -> Image:
-    number = int(candidate.url.rpartition("/")[2].partition("_")[0], 16)
-    picture = Picture("jpg", 640, 480, number, 1.0)
-    data = np.random.default_rng(number).bytes(2_000)
-    return Image(data, _sha256(number), picture, datetime.now(UTC), '"1"', None)
+def _photo(number: int) -> bytes:
+    """A JPEG of 640 x 480 that no other is like."""
+    noise = np.random.default_rng(number).integers(0, 255, (15, 20, 3), np.uint8)
+    photo = PIL.Image.fromarray(noise).resize((640, 480), PIL.Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=95)
+    return file.getvalue()
 
 
-def _run(*arguments: str) -> str:
-    command = [sys.executable, "-m", "benchmarks.scale_crawl", *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+def _image(data: bytes) -> Image:
+    """A photo as the crawler has it once it is fetched."""
+    picture = inspect_image(data, _SETTINGS.max_pixels, _SETTINGS.min_side)
+    return Image(data, hashlib.sha256(data).hexdigest(), picture, datetime.now(UTC), '"1"', None)
 
 
 def main() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,8 @@ from coralline_core.store import FileStore
 from coralline_curator.curate import curate
 from coralline_curator.duplicates import near_pairs
 from coralline_curator.settings import CurateSettings
+
+from benchmarks import apart
 
 SIZES = (10_000, 100_000, 1_000_000)
 ADDED = 1_000
@@ -124,9 +125,7 @@ def _mixed(numbers: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray: 
 
 def run(what: str, folder: str, size: int, module: str = "benchmarks.scale_curate") -> Cost:
     """Do one measurement of a module in a process of its own."""
-    command = [sys.executable, "-m", module, what, folder, str(size)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Cost(*json.loads(done.stdout))
+    return Cost(*json.loads(apart.run(module, what, folder, str(size))))
 
 
 def main() -> None:

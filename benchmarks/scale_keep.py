@@ -13,10 +13,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coralline.datasets import newest
 from coralline.upkeep.forget import find
 from coralline.upkeep.gc import find_garbage
 from coralline.upkeep.verify import verify
+from coralline_core.manifests import newest
 from coralline_core.progress import Progress
 from coralline_core.store import FileStore
 
