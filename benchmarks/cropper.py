@@ -7,23 +7,21 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
 from coralline_cropper.cut import Cropper
 from coralline_cropper.decode import decode_image
 from coralline_cropper.settings import CropSettings
-from coralline_demo.faces import jpeg, photo
 
 from benchmarks.peer import Result, run_peer
+from benchmarks.portraits import SIZE, portrait
 
 PHOTOS = 100
-SIZE = (480, 640)  # height, width, px
 
 
 def measure() -> list[Result]:
     """The same photos through YuNet (and our cutting), Haar and MTCNN."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(PHOTOS):
-            Path(folder, f"{number:03}.jpg").write_bytes(_photo(number))
+            Path(folder, f"{number:03}.jpg").write_bytes(portrait(number))
         ours, found = _ours(Path(folder))
         haar = run_peer("haar_peer", folder, packages=("opencv-python-headless==4.13.*",))
         mtcnn = run_peer(
@@ -58,14 +56,3 @@ def _crops(cropper: Cropper, data: bytes) -> int:
     pixels = decode_image(data)
     assert pixels is not None
     return len(cropper.crops(pixels))
-
-
-def _photo(number: int) -> bytes:
-    """One person before a wide, soft backdrop, as JPEG."""
-    height, width = SIZE
-    points = np.random.default_rng(number).uniform(40, 220, (5, 7))
-    canvas = cv2.resize(points, (width, height), interpolation=cv2.INTER_CUBIC)
-    face = photo(number * 4)
-    left = 20 + number * 3 % (width - face.shape[1] - 40)
-    canvas[100 : 100 + face.shape[0], left : left + face.shape[1]] = face
-    return jpeg(canvas.round().clip(0, 255).astype(np.uint8))

@@ -9,7 +9,6 @@ ends with 1 where a bound is missed.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import resource
 import sys
@@ -19,8 +18,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import PIL.Image
 from coralline_core.store import FileStore
 from coralline_crawler.candidate import Candidate
 from coralline_crawler.crawl import dataset_of
@@ -35,6 +32,7 @@ from coralline_crawler.scope import Scope
 from coralline_crawler.settings import CrawlSettings
 
 from benchmarks import apart
+from benchmarks.portraits import portrait
 
 if TYPE_CHECKING:
     from coralline_core.dataset import Dataset
@@ -119,7 +117,7 @@ def build(store: FileStore, size: int) -> None:
 
 def add(store: FileStore, size: int) -> Cost:
     """Add 1,000 images, found with 1,000 that are known."""
-    photos = [_photo(number) for number in range(size, size + ADDED)]
+    photos = [portrait(number) for number in range(size, size + ADDED)]
     clock = _Clock()
     with Ledger(store, _SETTINGS) as ledger:
         clock.stop("open")
@@ -215,15 +213,6 @@ def _candidate(number: int) -> Candidate:
         licence=("by 2.0", "by-sa 4.0", "cc0 1.0")[number % 3],
         rank=number % 240,
     )
-
-
-def _photo(number: int) -> bytes:
-    """A JPEG of 640 x 480 that no other is like."""
-    noise = np.random.default_rng(number).integers(0, 255, (15, 20, 3), np.uint8)
-    photo = PIL.Image.fromarray(noise).resize((640, 480), PIL.Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    photo.save(file, "JPEG", quality=95)
-    return file.getvalue()
 
 
 def _image(data: bytes) -> Image:

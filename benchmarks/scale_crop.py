@@ -1,7 +1,7 @@
 """What it costs to crop 1,000 new photos where very many were cut before.
 
-The photos that were cut before are records only, which share one real shard of crops; the new ones
-are real pictures, and are really cut.
+The photos that were cut before are records only, which share one real shard of crops; in the new
+ones faces are really looked for, and cut.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow as pa
 from coralline_core import journal, rows, selection
 from coralline_core.dataset import Dataset, Shard, ShardWriter
@@ -25,9 +23,10 @@ from coralline_cropper.crop import crop, fingerprint
 from coralline_cropper.ledger import Outcome, Record
 from coralline_cropper.settings import CropSettings
 
+from benchmarks.portraits import portrait
 from benchmarks.scale_curate import ADDED, SIZES, Cost, run
 
-_SETTINGS = CropSettings(mode="whole", min_size=1)
+_SETTINGS = CropSettings()
 _MODULE = "benchmarks.scale_crop"
 _A_RECORD = 4_000  # photos, as 64 MB of crops are of
 _LABELS = ("helmet", "no-helmet")
@@ -104,11 +103,8 @@ def _selection(store: FileStore, size: int, key: str) -> tuple[Shard, ...]:
 
 
 def _row(number: int) -> dict[str, object]:
-    noise = np.random.default_rng(number).integers(0, 255, (15, 20, 3), np.uint8)
-    photo = cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC)
-    data = cv2.imencode(".jpg", photo)[1].tobytes()
     return {
-        "image": {"bytes": data, "path": f"{number}.jpg"},
+        "image": {"bytes": portrait(number), "path": f"{number}.jpg"},
         "sha256": _sha256(number),
         "label": _LABELS[number % 2],
         "split": rows.SPLITS[number // 2 % 3],
