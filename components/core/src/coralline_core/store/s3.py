@@ -274,6 +274,8 @@ class S3Store:
             raise self._failure(what, error) from error
 
     def _failure(self, what: str, why: Exception) -> CorallineError:
+        if isinstance(why, Boto3Error) and isinstance(why.__context__, ClientError):
+            why = why.__context__  # what befell a part of an upload
         fix = "Check the bucket's name, the endpoint, the credentials and their permissions."
         if isinstance(why, ClientError) and _code(why) == "RequestTimeTooSkewed":
             fix = "Set this machine's clock, which differs too much from the service's."
