@@ -145,7 +145,9 @@ def publish(
     report: Output[Artifact],
 ) -> None:
     """Champion against challenger, the model card and the report page, which Kubeflow shows."""
+    import json
     import shutil
+    from pathlib import Path
 
     from coralline_publisher.step import execute
 
@@ -167,3 +169,6 @@ def publish(
         report=report.path,
     )
     shutil.copyfile(f"{published.path}/report.html", page.path)
+    # The log is there for all who may see the run; artifacts lie where that takes credentials.
+    summary = json.loads(Path(published.path, "summary.json").read_bytes())
+    print(f"publish  summary: {json.dumps(summary)}", flush=True)

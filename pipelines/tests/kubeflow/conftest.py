@@ -1,5 +1,6 @@
 """What these tests share: the API's stand-in, a project for it, and the command."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -84,3 +85,40 @@ def coralline_command(monkeypatch, capsys):
         return ended.value.code or 0, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def play(stub):
+    """Lets the run that is submitted go through states, one after another, as it is asked for."""
+
+    def play(*states):
+        remaining = list(states)
+
+        def on_request(method, path):
+            if method == "GET" and path.rpartition("/")[0].endswith("/runs"):
+                state, steps = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+                stub.play(path.rpartition("/")[2], state, stub.nodes(**steps))
+
+        stub.fault = on_request
+
+    return play
+
+
+@pytest.fixture
+def kubectl(stub, tmp_path, monkeypatch):
+    """kubectl set up for a cluster whose API server is the stub's."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "clusters": [{"name": "c", "cluster": {"server": stub.url}}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "secret"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    # It looks at KUBECONFIG when it is imported.
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.delenv("KF_PIPELINES_ENDPOINT")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    stub.token = "secret"

@@ -5,6 +5,7 @@ import json
 import pytest
 from coralline.cluster.kubeflow.submit import submit
 from coralline.project import STEPS, load_project
+from kubeflow_graph import node
 
 
 def test_there_are_no_runs_at_first(stub, coralline_command, glasses):
@@ -65,6 +66,35 @@ def test_one_is_shown_with_its_steps(stub, coralline_command, glasses, runs):
         said = json.loads(out)
         assert (said["id"], said["state"], said["scheduled"]) == (runs[2].run_id, "SUCCEEDED", True)
         assert [step["state"] for step in said["steps"]] == ["done"] * 7
+
+
+def test_what_came_of_one_is_told(stub, coralline_command, glasses, runs):
+    path = glasses()
+    over = runs[2].run_id
+    summary = {
+        "test": {"int8": {"accuracy": 0.95, "n": 100, "interval": [0.9, 0.98]}},
+        "decision": "kept the champion: no better",
+        "gates": [],
+    }
+    stub.logs[node("publish")] = f"publish  summary: {json.dumps(summary)}\n"
+    code, out, _ = coralline_command("runs", "show", path, over)
+    assert (code, out.splitlines()[-1]) == (0, "decision  kept the champion: no better")
+    _, out, _ = coralline_command("runs", "show", path, over, "--json")
+    assert json.loads(out)["summary"] == summary
+
+
+def test_why_one_failed_is_told(stub, coralline_command, glasses, runs):
+    newest = runs[0].run_id
+    left = dict.fromkeys(STEPS[1:], "left out")
+    stub.play(newest, "FAILED", stub.nodes(crawl="failed", **left))
+    stub.logs[node("crawl")] = "crawl    error: no site answers\n"
+    code, out, _ = coralline_command("runs", "show", glasses())
+    assert code == 0
+    assert [line.split() for line in out.splitlines()[2:4]] == [
+        ["crawl", "failed", "35", "s"],
+        ["curate", "not", "run"],
+    ]
+    assert out.splitlines()[-1] == "crawl failed: no site answers"
 
 
 def test_a_run_is_cancelled(stub, coralline_command, glasses, runs):

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from coralline.cluster.kubeflow.schedules import (
@@ -241,6 +241,35 @@ def test_every_12_hours_is_counted_from_its_last_run_as_a_pause_moves_them(stub,
         stub.runs[run]["recurring_run_id"] = made.id
     (listed,) = find_schedules(client, project)
     assert listed.next == tuple(later + timedelta(hours=12 * n) for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "paused", "due", "upcoming"),
+    [
+        (OFTEN, timedelta(hours=11), False, timedelta(hours=1)),
+        (OFTEN, timedelta(hours=13), True, timedelta(hours=11)),  # counted from the missed time
+        (OFTEN, timedelta(hours=30), True, timedelta(hours=12)),  # from now, as the run is
+        (NIGHTLY, timedelta(seconds=1), False, None),
+        (NIGHTLY, timedelta(days=3), True, None),
+    ],
+)
+def test_a_time_that_was_missed_is_made_up_for_at_once_and_resume_says_so(
+    stub, client, project, coralline_command, glasses, trigger, paused, due, upcoming
+):
+    now = datetime.now(UTC)
+    if trigger is NIGHTLY and now.time() < time(3, 1):
+        pytest.skip("within a minute of the time itself")
+    made = schedule(client, project, trigger)
+    pause(client, project)
+    stub.recurring[made.id]["created_at"] = (now - paused).strftime("%Y-%m-%dT%H:%M:%SZ")
+    (listed,) = find_schedules(client, project)
+    assert listed.due is False  # while it is paused nothing starts
+    resumed = resume(client, project)
+    assert (resumed.due, len(resumed.next)) == (due, 3)
+    if upcoming:
+        assert abs(resumed.next[0] - now - upcoming) < timedelta(minutes=1)
+    _, out, _ = coralline_command("schedule", "resume", glasses())
+    assert ("; next: one at once, for a time that was missed, then " in out) is due
 
 
 def test_the_command_reads_it_back(stub, coralline_command, glasses):

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from coralline.cli.shared import Command, Json, ProjectFile, conclude_summary, print_wide
+from coralline.cli.shared import Command, Json, ProjectFile, conclude_summary, print_wide, said
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coralline_core.reports import Report
+
     from coralline.cluster.kubeflow.client import Kubeflow
     from coralline.cluster.kubeflow.schedules import Schedule
     from coralline.project import Project
@@ -91,15 +95,13 @@ def submit(
     from coralline.cluster.kubeflow.listing import Entry
     from coralline.cluster.kubeflow.submit import submit
 
-    loaded = _load(project)
-    kubeflow = _connect(loaded)
-    run = submit(kubeflow, loaded)
-    entry = Entry.of(run, kubeflow)
+    kubeflow, loaded = _open(project)
+    entry = Entry.of(submit(kubeflow, loaded), kubeflow)
     print(f"{entry.name}\n{entry.page}", file=sys.stderr if as_json else sys.stdout, flush=True)
     if kubeflow.page_hint:
         print(f"to see it: {kubeflow.page_hint}", file=sys.stderr)
     if wait:
-        _follow(kubeflow, loaded, project, entry.id, as_json=as_json)
+        _follow(kubeflow, project, entry.id, as_json=as_json)
     elif as_json:
         print(entry.model_dump_json(indent=1))
 
@@ -124,8 +126,7 @@ def set_schedule(
     from coralline.cluster.kubeflow.schedules import schedule, trigger_of
 
     trigger = trigger_of(cron, every)
-    loaded = _load(project)
-    _print([schedule(_connect(loaded), loaded, trigger)], as_json=as_json)
+    _print([schedule(*_open(project), trigger)], as_json=as_json)
 
 
 @_schedules.command("list", cls=Command, epilog="Example: coralline schedule list glasses.yaml")
@@ -133,11 +134,7 @@ def list_schedules(project: ProjectFile, as_json: Json = False) -> None:
     """Show a project's schedule, and when it fires next."""
     from coralline.cluster.kubeflow.schedules import find_schedules
 
-    loaded = _load(project)
-    found = find_schedules(_connect(loaded), loaded)
-    _print(found, as_json=as_json)
-    if not (found or as_json):
-        print("no schedule")
+    _print(find_schedules(*_open(project)), as_json=as_json)
 
 
 @_schedules.command("pause", cls=Command, epilog="Example: coralline schedule pause glasses.yaml")
@@ -145,8 +142,7 @@ def pause_schedule(project: ProjectFile, as_json: Json = False) -> None:
     """Let a project's schedule start nothing until it is resumed."""
     from coralline.cluster.kubeflow.schedules import pause
 
-    loaded = _load(project)
-    _print([pause(_connect(loaded), loaded)], as_json=as_json)
+    _print([pause(*_open(project))], as_json=as_json)
 
 
 @_schedules.command("resume", cls=Command, epilog="Example: coralline schedule resume glasses.yaml")
@@ -154,8 +150,7 @@ def resume_schedule(project: ProjectFile, as_json: Json = False) -> None:
     """Let a project's schedule go on; of the times that it missed, one is made up for at once."""
     from coralline.cluster.kubeflow.schedules import resume
 
-    loaded = _load(project)
-    _print([resume(_connect(loaded), loaded)], as_json=as_json)
+    _print([resume(*_open(project))], as_json=as_json)
 
 
 @_schedules.command("delete", cls=Command, epilog="Example: coralline schedule delete glasses.yaml")
@@ -163,8 +158,7 @@ def delete_schedule(project: ProjectFile) -> None:
     """Delete a project's schedule; what it has started runs on."""
     from coralline.cluster.kubeflow.schedules import delete
 
-    loaded = _load(project)
-    print(f"deleted {delete(_connect(loaded), loaded).name}")
+    print(f"deleted {delete(*_open(project)).name}")
 
 
 @_runs.command("list", cls=Command, epilog="Example: coralline runs list glasses.yaml --last 5")
@@ -176,10 +170,9 @@ def list_runs(
     """List a project's runs, the newest first."""
     from coralline.cluster.kubeflow.listing import newest, table
 
-    loaded = _load(project)
-    found = newest(_connect(loaded), loaded, last)
+    found = newest(*_open(project), last)
     if as_json:
-        print(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
+        print(_as_json(found))
     elif found:
         print_wide(table(found))
     else:
@@ -197,13 +190,17 @@ def show_run(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how far each step of a run is: of the newest, if none is named."""
-    from coralline.cluster.kubeflow.listing import Entry, find, lines
+    """Show how far a run is, or what came of it: the newest, if none is named."""
+    from coralline.cluster.kubeflow.listing import details, find, lines
 
-    loaded = _load(project)
-    kubeflow = _connect(loaded)
-    entry = Entry.of(find(kubeflow, loaded, run), kubeflow, steps=True)
-    print(entry.model_dump_json(indent=1) if as_json else lines(entry))
+    kubeflow, loaded = _open(project)
+    shown = details(kubeflow, find(kubeflow, loaded, run))
+    if as_json:
+        print(shown.model_dump_json(indent=1))
+        return
+    print(lines(shown))
+    if shown.summary:
+        print(said(shown.summary, {}))
 
 
 @_runs.command("cancel", cls=Command, epilog="Example: coralline runs cancel glasses.yaml 3f2a91c0")
@@ -214,8 +211,14 @@ def cancel_run(
     """Cancel a run; what it has put into the store is kept."""
     from coralline.cluster.kubeflow.listing import cancel
 
-    loaded = _load(project)
-    print(f"cancelled {cancel(_connect(loaded), loaded, run).name}")
+    print(f"cancelled {cancel(*_open(project), run).name}")
+
+
+def _open(file: Path) -> tuple[Kubeflow, Project]:
+    from coralline.cluster.kubeflow.client import Kubeflow
+
+    project = _load(file)
+    return Kubeflow(project.kubernetes.endpoint), project
 
 
 def _load(file: Path) -> Project:
@@ -224,26 +227,20 @@ def _load(file: Path) -> Project:
     return load_project(file, reach=False)  # the steps reach the store, and we need not
 
 
-def _connect(project: Project) -> Kubeflow:
-    from coralline.cluster.kubeflow.client import Kubeflow
-
-    return Kubeflow(project.kubernetes.endpoint)
+def _print(schedules: Sequence[Schedule], *, as_json: bool) -> None:
+    print(_as_json(schedules) if as_json else "\n".join(map(str, schedules)) or "no schedule")
 
 
-def _print(schedules: list[Schedule], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([one.model_dump(mode="json") for one in schedules], indent=1))
-    for one in () if as_json else schedules:
-        print(one)
+def _as_json(reports: Sequence[Report]) -> str:
+    return json.dumps([one.model_dump(mode="json") for one in reports], indent=1)
 
 
-def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_json: bool) -> None:
+def _follow(kubeflow: Kubeflow, file: Path, run: str, *, as_json: bool) -> None:
     from coralline_core.errors import CorallineError
     from rich.console import Console
 
-    from coralline.cluster.kubeflow.listing import Entry
-    from coralline.cluster.kubeflow.outcome import read_summary
-    from coralline.cluster.kubeflow.watch import failure, follow
+    from coralline.cluster.kubeflow.listing import details
+    from coralline.cluster.kubeflow.watch import follow
     from coralline.project import STEPS
     from coralline.view import view
 
@@ -253,19 +250,14 @@ def _follow(kubeflow: Kubeflow, project: Project, file: Path, run: str, *, as_js
     except KeyboardInterrupt:
         print(f"the run goes on; end it with: coralline runs cancel {file} {run}", file=sys.stderr)
         raise typer.Exit(130) from None
-    page = kubeflow.page(run)
-    failed, summary = failure(over, page), None
-    where = f"is on its page: {page}"
-    if not failed:
-        try:
-            summary = read_summary(project, run)
-        except CorallineError as error:  # the run's pods have credentials that we need not have
-            where = f"cannot be read from here: {error}"
-    if summary:
-        conclude_summary(summary, {"page": page}, as_json=as_json)
+    shown = details(kubeflow, over)
+    if shown.summary:
+        conclude_summary(shown.summary, {"page": shown.page}, as_json=as_json)
         return
     if as_json:
-        print(Entry.of(over, kubeflow, steps=True).model_dump_json(indent=1))
-    if failed:
-        raise failed
-    print(f"done; what came of it {where}", file=sys.stderr)
+        print(shown.model_dump_json(indent=1))
+    if shown.failure:
+        error = CorallineError(shown.failure, where=shown.page)
+        error.exit_code = 1
+        raise error
+    print(f"done; what came of it is on its page: {shown.page} ({shown.unread})", file=sys.stderr)

@@ -117,13 +117,16 @@ def conclude_summary(summary: dict[str, Any], places: dict[str, str], *, as_json
     Raises:
         GateError: A gate of the project's failed.
     """
-    print(json.dumps(summary, indent=1) if as_json else _said(summary, places))
-    failed = [gate["message"] for gate in summary["gates"] if not gate["passed"]]
+    print(json.dumps(summary, indent=1) if as_json else said(summary, places))
+    failed = [
+        f"{gate['key']}: {gate['message']}" for gate in summary["gates"] if not gate["passed"]
+    ]
     if failed:
         raise GateError("; ".join(failed), where=next(iter(places.values())))
 
 
-def _said(summary: dict[str, Any], places: dict[str, str]) -> str:
+def said(summary: dict[str, Any], places: dict[str, str]) -> str:
+    """What people are told of a run: what its summary.json says, and where more is to be seen."""
     int8 = summary["test"]["int8"]
     low, high = int8["interval"]
     lines = {

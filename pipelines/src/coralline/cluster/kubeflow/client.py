@@ -7,6 +7,7 @@ started twice.
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import kfp_server_api as api
 from coralline_core.errors import CorallineError
 
-from coralline.cluster.kubeflow.connection import NAMESPACE, TOKEN, ApiError, connect
+from coralline.cluster.kubeflow.connection import NAMESPACE, ApiError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,6 +134,19 @@ class Kubeflow:
         options = {"experiment_id": experiment, "sort_by": "created_at desc"}
         return self._listed("runs", self._runs.run_service_list_runs, **options)
 
+    def log(self, run: str, node: str) -> str | None:
+        """What a pod of a run has said, as it was kept when the pod ended.
+
+        Args:
+            run: The run's id.
+            node: The pod's node in the run's graph.
+
+        Returns:
+            None where no log of it is kept.
+        """
+        answer = self._look(self._read_log, run, node)
+        return base64.b64decode(answer["data"]).decode(errors="replace") if answer else None
+
     def cancel(self, run: str) -> None:
         """End a run that is not over."""
         self._asked(self._runs.run_service_terminate_run, run)
@@ -162,6 +176,18 @@ class Kubeflow:
         """Delete a recurring run, if it is there. What it has started runs on."""
         delete = self._recurring.recurring_run_service_delete_recurring_run
         self._look(delete, schedule, propagation_policy=api.V2beta1DeletePropagationPolicy.ORPHAN)
+
+    def _read_log(self, run: str, node: str) -> dict[str, str]:
+        # The one path of the API that the generated client has not.
+        answer: dict[str, str] = self._connection.client.call_api(
+            "/apis/v2beta1/runs/{run}/nodes/{node}/artifacts/main-logs:read",
+            "GET",
+            path_params={"run": run, "node": node},
+            auth_settings=["Bearer"],
+            response_type="object",
+            _return_http_data_only=True,
+        )
+        return answer
 
     def _named(
         self, what: str, listing: Callable[..., Any], key: str, name: str, *at: str, **options: Any
@@ -234,7 +260,7 @@ class Kubeflow:
                 fix = "Set kubernetes.endpoint to its URL; `make kfp-up` installs it in a cluster."
             case 401 | 301 | 302 | 303 | 307 | 308:
                 what = f"Kubeflow Pipelines wants to know who you are ({failure.status})"
-                fix = f"Put a token into {TOKEN}."
+                fix = self._connection.login
             case 403:
                 what = f"not allowed: {failure.message}"
                 fix = "Ask whoever runs the cluster for the right, or use another account."

@@ -39,12 +39,14 @@ class Connection(NamedTuple):
     Attributes:
         place: What people call it: a URL, or a context of kubectl.
         ui: The URL of the pages, without a slash at its end.
+        login: What to do where it is asked who we are.
         forwarded: Whether the pages are only there while kubectl forwards a port to them.
         client: Sends the requests of `kfp_server_api`.
     """
 
     place: str
     ui: str
+    login: str
     forwarded: bool
     client: kfp_server_api.ApiClient
 
@@ -123,7 +125,7 @@ def connect(endpoint: str | None) -> Connection:
     configuration.retries = False  # is seen to where it is known what may be asked twice
     configuration.ssl_ca_cert = os.environ.get("SSL_CERT_FILE")
     endpoint = (endpoint or os.environ.get(ENDPOINT) or "").rstrip("/")
-    forwarded = False
+    forwarded, login = False, f"Put a token into {TOKEN}."
     if endpoint:
         configuration.host = place = ui = endpoint
         _use_token(configuration)
@@ -132,9 +134,10 @@ def connect(endpoint: str | None) -> Connection:
         _use_token(configuration)
     else:
         place, ui, forwarded = _use_cluster(configuration), _FORWARDED, True
+        login = "See whether kubectl is let in: kubectl auth whoami."
     if UI_ENDPOINT in os.environ:
         ui, forwarded = os.environ[UI_ENDPOINT].rstrip("/"), False
-    return Connection(place, ui, forwarded, _Client(configuration))
+    return Connection(place, ui, login, forwarded, _Client(configuration))
 
 
 def _use_token(configuration: kfp_server_api.Configuration) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
 from rich.table import Table
 
 from coralline.cluster.kubeflow.compile import pipeline_name
+from coralline.cluster.kubeflow.outcome import failure, read_summary
 from coralline.cluster.kubeflow.watch import OVER, state_of, steps_of
 
 if TYPE_CHECKING:
@@ -44,12 +45,10 @@ class Entry(Report):
     version: str | None
     """The pipeline's version, by Kubeflow's id."""
     page: str
-    steps: tuple[Step, ...] = ()
-    """Only where one run is shown."""
 
     @classmethod
-    def of(cls, run: V2beta1Run, kubeflow: Kubeflow, *, steps: bool = False) -> Entry:
-        """What there is to say of a run."""
+    def of(cls, run: V2beta1Run, kubeflow: Kubeflow, **more: Any) -> Self:
+        """What there is to say of a run, with the fields that only one of its kind has."""
         reference = run.pipeline_version_reference
         return cls(
             id=run.run_id,
@@ -59,11 +58,46 @@ class Entry(Report):
             scheduled=bool(run.recurring_run_id),
             version=reference and reference.pipeline_version_id,
             page=kubeflow.page(run.run_id),
-            steps=tuple(
-                Step(step=one.step, state=one.state, seconds=round(one.seconds))
-                for one in (steps_of(run) if steps else ())
-            ),
+            **more,
         )
+
+
+class Details(Entry):
+    """A run, and how far it is or what it has come to."""
+
+    steps: tuple[Step, ...]
+    failure: str | None
+    """Why it did not end well."""
+    summary: dict[str, Any] | None
+    """Of a run that ended well: its summary.json."""
+    unread: str | None
+    """Why there is none."""
+
+
+def details(kubeflow: Kubeflow, run: V2beta1Run) -> Details:
+    """All that there is to say of a run.
+
+    Args:
+        kubeflow: Where it is.
+        run: The run, with its tasks' states.
+    """
+    summary = unread = None
+    if run.state == "SUCCEEDED":
+        try:
+            summary = read_summary(kubeflow, run)
+        except CorallineError as error:  # the run has ended well all the same
+            unread = str(error)
+    steps = (
+        Step(step=one.step, state=one.state, seconds=round(one.seconds)) for one in steps_of(run)
+    )
+    return Details.of(
+        run,
+        kubeflow,
+        steps=tuple(steps),
+        failure=failure(kubeflow, run) if run.state in OVER else None,
+        summary=summary,
+        unread=unread,
+    )
 
 
 def newest(kubeflow: Kubeflow, project: Project, last: int | None) -> list[Entry]:
@@ -128,12 +162,15 @@ def table(entries: Iterable[Entry]) -> Table:
     return made
 
 
-def lines(entry: Entry) -> str:
+def lines(run: Details) -> str:
     """One run as people read it."""
-    head = f"{entry.name}  {entry.state}\n{entry.page}"
-    return "\n".join(
-        (head, *(f"{one.step:<10}{one.state:<10}{one.seconds:>6.0f} s" for one in entry.steps))
+    steps = (
+        f"{one.step:<10}{one.state:<10}" + (f"{one.seconds:>6.0f} s" if one.seconds else "")
+        for one in run.steps
     )
+    unread = run.unread and f"what came of it is on its page: {run.unread}"
+    why = filter(None, (run.failure, unread))
+    return "\n".join((f"{run.name}  {run.state}", run.page, *map(str.rstrip, steps), *why))
 
 
 def _runs(kubeflow: Kubeflow, project: Project) -> Iterator[V2beta1Run]:

@@ -1,4 +1,4 @@
-"""What the cluster says of a run's pods: why they wait, what ended them, and their last words.
+"""What the cluster says of a run's pods: why they wait, and what has ended them.
 
 The API of Kubeflow Pipelines says none of it: there a pod that finds no node is a task that is
 pending, and stays so. Only who may look into the cluster is told; for others a command is named.
@@ -14,13 +14,11 @@ from coralline.cluster.kubeflow.connection import NAMESPACE
 from coralline.project import STEPS
 
 if TYPE_CHECKING:
-    from kubernetes.client import CoreV1Api, V1Pod
+    from kubernetes.client import V1Pod
 
 _PATIENCE = 5  # s for an answer
-_LAST_LINES = 200
 _NODE = "workflows.argoproj.io/node-name"  # as x7k2p(0).root(0).compile-model(0).executor(1)
 _STEP = re.compile(r"\.([a-z]+)[a-z-]*(?:\(\d+\))?\.executor(?:\(\d+\))?$")
-_STEP_SAID = re.compile(r"^\w+ +error: (.+)$", re.MULTILINE)
 
 
 class Pods(NamedTuple):
@@ -28,7 +26,7 @@ class Pods(NamedTuple):
 
     Attributes:
         waiting: Why a step's pod waits, by step.
-        ended: What a step's last pod ended with, by step, where it did not end well.
+        ended: What ended a step's last pod, by step, where it was not the step itself.
     """
 
     waiting: dict[str, str]
@@ -57,8 +55,7 @@ def look(run: str) -> Pods | None:
 
     try:
         with config.new_client_from_config() as connection:
-            core = client.CoreV1Api(connection)
-            listed = core.list_namespaced_pod(
+            listed = client.CoreV1Api(connection).list_namespaced_pod(
                 NAMESPACE, label_selector=f"pipeline/runid={run}", _request_timeout=_PATIENCE
             )
             if not listed.items:
@@ -67,7 +64,7 @@ def look(run: str) -> Pods | None:
             by_step = {step: pod for pod in pods if (step := _step_of(pod))}
             return Pods(
                 {step: why for step, pod in by_step.items() if (why := _why_waiting(pod))},
-                {step: why for step, pod in by_step.items() if (why := _why_ended(core, pod))},
+                {step: why for step, pod in by_step.items() if (why := _why_ended(pod))},
             )
     except (config.ConfigException, client.ApiException, HTTPError):
         return None
@@ -83,7 +80,8 @@ def _why_waiting(pod: V1Pod) -> str | None:
     """Why a pod does not run: no node for it, or no image."""
     for condition in pod.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
-            return str(condition.message or condition.reason)
+            why = str(condition.message or condition.reason)
+            return why.partition(". ")[0]  # of preemption nobody has asked
     statuses = (pod.status.init_container_statuses or []) + (pod.status.container_statuses or [])
     for status in statuses:
         waiting = status.state and status.state.waiting
@@ -92,8 +90,8 @@ def _why_waiting(pod: V1Pod) -> str | None:
     return None
 
 
-def _why_ended(core: CoreV1Api, pod: V1Pod) -> str | None:
-    """What ended a pod that did not end well, in the step's own words if it had any."""
+def _why_ended(pod: V1Pod) -> str | None:
+    """What ended a pod that was not left to end by itself."""
     if pod.status.phase != "Failed":
         return None
     for status in pod.status.container_statuses or ():
@@ -104,12 +102,4 @@ def _why_ended(core: CoreV1Api, pod: V1Pod) -> str | None:
             return f"out of memory: it was killed at {limits.get('memory', 'what the node has')}"
     if pod.status.reason:  # Evicted, DeadlineExceeded, and the like
         return f"{pod.status.reason}: {pod.status.message or ''}".rstrip(": ")
-    log = core.read_namespaced_pod_log(
-        pod.metadata.name,
-        NAMESPACE,
-        container="main",
-        tail_lines=_LAST_LINES,
-        _request_timeout=_PATIENCE,
-    )
-    said = _STEP_SAID.findall(log)
-    return said[-1] if said else f"it broke; see: kubectl logs -n {NAMESPACE} {pod.metadata.name}"
+    return None

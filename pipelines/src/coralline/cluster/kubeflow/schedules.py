@@ -49,6 +49,8 @@ class Schedule(Report):
     """The same in words."""
     next: tuple[datetime, ...]
     """The next firings, in UTC; none where it is disabled."""
+    due: bool
+    """Whether a run starts at once, as a time was missed; it waits for one that is at work."""
     version: str
     """The pipeline's version that it runs, by Kubeflow's id."""
 
@@ -56,7 +58,8 @@ class Schedule(Report):
         if not self.enabled:
             return f"{self.name}: {self.words} (UTC); paused"
         times = ", ".join(time.strftime("%a %d %b %H:%M:%S") for time in self.next)
-        return f"{self.name}: {self.words} (UTC); next: {times}"
+        missed = "one at once, for a time that was missed, then " if self.due else ""
+        return f"{self.name}: {self.words} (UTC); next: {missed}{times}"
 
 
 def trigger_of(cron: str | None, every: str | None) -> api.V2beta1Trigger:
@@ -198,17 +201,20 @@ def _trigger(trigger: api.V2beta1Trigger) -> str:
 
 
 def _said(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> Schedule:
-    trigger, now = _trigger(one.trigger), datetime.now(UTC)
-    words, firings = f'"{trigger}", which somebody else has set', list[datetime]()
+    trigger, last, now = _trigger(one.trigger), _last(kubeflow, one), datetime.now(UTC)
+    words, firings, due = f'"{trigger}", which somebody else has set', list[datetime](), False
     if one.trigger.periodic_schedule:
         every = timedelta(seconds=int(trigger))
         words = f"Every {_span(every)}"
-        last = now - (now - _last(kubeflow, one)) % every
+        due = last + every <= now
+        # One that is late by a whole span is given the time at which it starts.
+        last = last + every * due if now < last + 2 * every else now
         firings = [last + every * n for n in range(1, _FIRINGS + 1)]
     else:
         with suppress(CorallineError):  # such as five fields, which only we refuse
             cron = read_cron(trigger)
             words, firings = cron.words, cron.firings(now, _FIRINGS)
+            due = cron.firings(last, 1)[0] <= now
     enabled = one.mode == api.RecurringRunMode.ENABLE
     return Schedule(
         id=one.recurring_run_id,
@@ -217,12 +223,13 @@ def _said(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> Schedule:
         trigger=trigger,
         words=words,
         next=tuple(firings) if enabled else (),
+        due=due and enabled,
         version=one.pipeline_version_reference.pipeline_version_id,
     )
 
 
 def _last(kubeflow: Kubeflow, one: api.V2beta1RecurringRun) -> datetime:
-    """When a recurring run last started one: a pause moves the times of those that come after."""
+    """The time of a recurring run's last run, or of its making: what comes next counts from it."""
     newest = islice(kubeflow.runs(one.experiment_id), _RECENT)
     times = (
         run.scheduled_at or run.created_at

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
     from coralline.cluster.kubeflow.client import Kubeflow
 
-State = Literal["to come", "starting", "waiting", "running", "done", "cached", "failed", "stopped"]
+State = Literal[
+    "to come", "starting", "waiting", "running", "done", "cached", "failed", "stopped", "not run"
+]
 OVER = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 """The states in which a run stays."""
 
 _LOOK = 5.0  # s between two looks
 _PATIENCE = 300.0  # s without an answer
 _LONG = timedelta(minutes=1)  # after which a pod that waits is spoken of; again after twice that
+# What a step's state comes to once the run is over.
+_ENDED: dict[str, dict[State, State]] = {
+    "FAILED": {"to come": "not run"},
+    "CANCELED": {"to come": "not run", "failed": "stopped"},
+}
 _NEVER = datetime(1971, 1, 1, tzinfo=UTC)  # the API writes 1970 where it means that it is not so
 
 
@@ -36,15 +43,18 @@ class StepState(NamedTuple):
     Attributes:
         step: The step.
         state: `starting` while Kubeflow prepares it, `waiting` while its pod has no node or no
-            image yet; `cached` where it was not run, as it had been with the same inputs.
+            image yet; `cached` where it was not run, as it had been with the same inputs;
+            `not run` where the run ended before it.
         started: When it began to be prepared; None where it has not.
         ended: When it ended; None where it has not.
+        node: The pod of its last try, as the run's graph names it; None where there was none.
     """
 
     step: str
     state: State
     started: datetime | None = None
     ended: datetime | None = None
+    node: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -76,7 +86,9 @@ def steps_of(run: V2beta1Run) -> list[StepState]:
     tasks.sort(key=lambda task: task.start_time or _NEVER)
     named = {task.display_name: task for task in tasks}
     executors = [task for task in tasks if task.display_name.startswith("executor")]
-    return [_state(step, named, executors) for step in STEPS]
+    ended = _ENDED.get(state_of(run), {})
+    states = (_state(step, named, executors) for step in STEPS)
+    return [one._replace(state=ended.get(one.state, one.state)) for one in states]
 
 
 def follow(kubeflow: Kubeflow, run: str, show: Callable[[Event], None]) -> V2beta1Run:
@@ -115,31 +127,6 @@ def follow(kubeflow: Kubeflow, run: str, show: Callable[[Event], None]) -> V2bet
         time.sleep(_LOOK)
 
 
-def failure(run: V2beta1Run, page: str) -> CorallineError | None:
-    """Why a run that is over did not end well; None where it did."""
-    if run.state == "SUCCEEDED":
-        return None
-    if state_of(run) == "CANCELED":
-        return _broken("the run was cancelled", page, "Submit it again to go on.")
-    step = next((one.step for one in steps_of(run) if one.state == "failed"), None)
-    if step is None:
-        what = (run.error and run.error.message) or "the run failed before a step began"
-        return _broken(what, page, f"See {pods.command(run.run_id)}.")
-    seen = pods.look(run.run_id)
-    if seen and step in seen.ended:
-        what = f"{step} failed: {seen.ended[step]}"
-        memory = "out of memory" in what
-        fix = f"Give it more: kubernetes.steps.{step}.memory." if memory else None
-        return _broken(what, page, fix)
-    return _broken(f"{step} failed", page, f"Its log is on that page; {pods.command(run.run_id)}.")
-
-
-def _broken(what: str, page: str, fix: str | None) -> CorallineError:
-    error = CorallineError(what, where=page, fix=fix)
-    error.exit_code = 1
-    return error
-
-
 class _Follower:
     """Turns states into what is new in them."""
 
@@ -162,7 +149,7 @@ class _Follower:
     def take(self, steps: list[StepState]) -> None:
         self._away = False
         for one in steps:
-            if one.state != "to come":
+            if one.started:
                 self._now = one
             for event in self._events(one):
                 self._show(event)
@@ -175,11 +162,11 @@ class _Follower:
         match one.state:
             case "waiting":
                 yield from self._waiting(one)
-            case "done" | "cached" | "stopped" if before != one.state:
+            case "done" | "cached" if before != one.state:
                 note = "" if one.state == "done" else one.state
                 yield _event(one, "end", note=note, seconds=one.seconds)
-            case "failed" if before != "failed":
-                yield _event(one, "error", message="failed", seconds=one.seconds)
+            case "failed" | "stopped" if before != one.state:
+                yield _event(one, "error", message=one.state, seconds=one.seconds)
 
     def _waiting(self, one: StepState) -> Iterator[Event]:
         now = datetime.now(UTC)
@@ -223,11 +210,18 @@ def _state(
         if driver is None:
             return StepState(step, "to come")
         state: State = "failed" if driver.state == "FAILED" else "starting"
-        return StepState(step, state, _time(driver.start_time), _time(driver.end_time))
+        begun, ended = _time(driver.start_time), _time(driver.end_time)
+        return StepState(step, state, begun, ended, _pod(driver))
     started, ended = _time(node.start_time), _time(node.end_time)
     begun = _time(driver.start_time) if driver else started
     inner = [one for one in executors if _within(_time(one.start_time), started, ended)]
-    return StepState(step, _of_node(node.state, {one.state for one in inner}), begun, ended)
+    pod = next((pod for one in reversed(inner) if (pod := _pod(one))), None)
+    return StepState(step, _of_node(node.state, {one.state for one in inner}), begun, ended, pod)
+
+
+def _pod(tries: V2beta1PipelineTaskDetail) -> str | None:
+    """The last try of a node, of which the API lists the tries as what comes after it."""
+    return tries.child_tasks[-1].pod_name if tries.child_tasks else None
 
 
 def _of_node(state: str, inner: set[str]) -> State:
