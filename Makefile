@@ -8,10 +8,10 @@ export UV_PYTHON_PREFERENCE ?= only-system
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check format images push test test-docker test-kind bench bench-scale docs kind-up kind-run kind-down kfp-up clean
+.PHONY: help install run check format images push test test-browser test-docker test-kind bench bench-scale docs kind-up kind-run kind-down kfp-up clean
 
 help: ## print these lines
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: .venv/.installed ## install everything into this checkout (.uv and .venv, nothing outside)
 
@@ -43,11 +43,15 @@ images: install ## build an image a step; prints their sizes, and what is larges
 	.venv/bin/python images/built.py
 
 push: install ## build them and push them to the registry CORALLINE_REGISTRY
+	@test -n "$(CORALLINE_REGISTRY)" || { echo "say where: make push CORALLINE_REGISTRY=registry.example.org/coralline"; exit 2; }
 	$(BAKE) --push --metadata-file images/pushed.json
 	.venv/bin/python images/built.py images/pushed.json
 
 test: check ## the checks, then every test
 	.venv/bin/pytest
+
+test-browser: install ## the tests of the review page, in Chromium (Debian: apt-get install chromium)
+	.venv/bin/pytest -m browser
 
 test-docker: images ## the tests that need Docker and the images
 	.venv/bin/pytest -m docker
@@ -102,7 +106,8 @@ kfp-up: ## install Kubeflow Pipelines 2.17 in the current cluster: see docs/kube
 	k8s/kfp/render cluster | kubectl apply --server-side --force-conflicts --filename -
 	kubectl wait crd --all --for condition=established --timeout 1m
 	k8s/kfp/render env | kubectl apply --server-side --force-conflicts --filename -
-	kubectl wait deployment --all --namespace kubeflow --for condition=available --timeout 15m
+	kubectl wait deployment --all --namespace kubeflow --for condition=available --timeout 15m \
+		|| { kubectl get pods --namespace kubeflow; exit 1; }
 
 clean: ## remove what `make install` and the checks wrote; runs and stores stay
 	rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -4,9 +4,10 @@
     docker buildx bake -f images/docker-bake.hcl --push --metadata-file images/pushed.json \
         && python images/built.py images/pushed.json
 
-Either way `images/built.json` says by which name each image is to be run: `coralline/cropper:…`
-with the first digits of its id, or, once it is pushed, `…/cropper@sha256:…`. Neither ever names
-anything else, so that a cluster runs what was built, and a pipeline's cache knows what is new.
+Either way `images/built.json` says by which name each image is to be run:
+`localhost/coralline/cropper:…` with the first digits of its id, or, once it is pushed,
+`…/cropper@sha256:…`. Neither ever names anything else, so that a cluster runs what was built, and
+a pipeline's cache knows what is new.
 """
 
 from __future__ import annotations

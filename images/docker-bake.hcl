@@ -1,8 +1,9 @@
 # The images. `make images` builds them all; `docker buildx bake -f images/docker-bake.hcl cropper`
 # builds one.
 
+# An image that was never pushed is at no registry: under this name nobody's is pulled in its place.
 variable "CORALLINE_REGISTRY" {
-  default = "coralline"
+  default = "localhost/coralline"
 }
 
 variable "CORALLINE_TAG" {
@@ -27,7 +28,8 @@ target "image" {
   name = step
   matrix = {
     step = [
-      "crawler", "curator", "cropper", "trainer", "converter", "edgetpu-compiler", "publisher", "demo"
+      "crawler", "curator", "cropper", "trainer", "converter", "edgetpu-compiler", "publisher",
+      "reviewer", "demo"
     ]
   }
   dockerfile = "images/Dockerfile"

@@ -10,11 +10,12 @@ before=$(mktemp)
     --python="$environment" "$@"
 rm "$environment"/.lock
 
-# Tests, C headers, and of Arrow its RPC and its own client of S3.
+# Tests, C headers, of Arrow its RPC and its own client of S3, of LiteRT what is for GPUs and NPUs.
 find "$packages" -type d -name tests -prune -exec rm -rf {} +
 rm -rf "$packages"/*/include \
     "$packages"/pyarrow/libarrow_flight.so* "$packages"/pyarrow/_flight.* \
-    "$packages"/pyarrow/libarrow_s3.so* "$packages"/pyarrow/_s3fs.*
+    "$packages"/pyarrow/libarrow_s3.so* "$packages"/pyarrow/_s3fs.* \
+    "$packages"/ai_edge_litert/libLiteRtWebGpuAccelerator.so "$packages"/ai_edge_litert/vendors
 
 # The same source gives the same bytes: no times in them, and sets in one order.
 find "$packages" -name '*.py' -cnewer "$before" -print0 | sort --zero-terminated \

@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from coralline.datasets import find, listing, newest, newest_first, parents
+from coralline.datasets import find, listing, parents
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
+from coralline_core.manifests import newest, newest_first
 from coralline_core.store import FileStore
 from coralline_publisher.champion import Champion
 from hypothesis import given, settings
@@ -100,7 +101,7 @@ times = st.integers(0, 9).map(lambda day: datetime(2026, 1, 1 + day, tzinfo=UTC)
 @given(st.lists(st.tuples(st.none() | times, times), max_size=12))
 def test_whatever_the_times_of_manifests_and_objects_the_newest_comes_first(found):
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coralline.datasets._READERS", 3)
+        patch.setattr("coralline_core.manifests._READERS", 3)
         store = FileStore(Path(folder))
         for number, (saved_at, modified) in enumerate(found):
             dataset = Dataset(kind="images", shards=(), counts={str(number): {}})

@@ -4,15 +4,19 @@ import importlib
 import inspect
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from coralline.cluster.jobs.manifests import manifests, name_run
+from coralline.cluster.reviewer import reviewer
 from coralline.images import COMPONENTS
 from coralline.project import STEPS, Project, load_project
 from coralline_core.errors import CorallineError
+from coralline_reviewer.settings import ReviewSettings
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kubernetes.client import models
@@ -40,7 +44,8 @@ kubernetes:
 @pytest.fixture
 def load(project_file, tmp_path):
     """Loads a project whose images are built."""
-    images = {component: f"registry/{component}@sha256:0" for component in COMPONENTS.values()}
+    components = [*COMPONENTS.values(), "reviewer"]
+    images = {component: f"registry/{component}@sha256:0" for component in components}
     (tmp_path / "images.json").write_text(json.dumps(images))
 
     def load(more="store: gs://bucket/prefix\nkubernetes: {images: images.json}\n"):
@@ -254,3 +259,68 @@ def test_the_command_says_which_image_has_no_name(load, finish, tmp_path):
     code, _, (line,) = finish("manifests", "p.yaml")
     assert code == 2
     assert "names no image of cropper" in line
+
+
+REVIEWED = """
+store: gs://bucket/prefix
+kubernetes:
+  images: images.json
+  reviewer: {hosts: [review.example.org], who_header: X-Forwarded-Email, memory: 2Gi}
+"""
+
+
+@pytest.mark.parametrize("more", [(), (FULL,), (REVIEWED,)])
+def test_the_api_knows_every_key_of_a_reviewer(load, more):
+    made = reviewer(load(*more))
+    assert [one["kind"] for one in made] == ["ConfigMap", "Deployment", "Service"]
+    for one in made:
+        assert unknown(one, f"V1{one['kind']}", one["kind"]) == []
+
+
+def test_a_reviewer_has_the_projects_labels_and_a_run_may_do_no_more(load, pods):
+    project = load(FULL)
+    settings, deployment, service = reviewer(project)
+    said = ReviewSettings.model_validate_json(settings["data"]["review.json"])
+    assert said.labels == tuple(project.labels)
+    spec = deployment["spec"]["template"]["spec"]
+    _, step = pods(FULL)["curate"]
+    (container,) = spec["containers"]
+    for key in ("env", "securityContext"):
+        assert container[key] == step[key]
+    assert container["image"] == "registry/reviewer@sha256:0"
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"]
+
+
+def test_a_reviewers_command_is_one_that_it_takes(load):
+    """Its own parser says what is missing: a port that is taken, and no key of its settings."""
+    spec = reviewer(load(REVIEWED))[1]["spec"]["template"]["spec"]
+    command = spec["containers"][0]["command"]
+    given = flags(command)
+    assert given["--allow-host"] == "review.example.org"
+    assert given["--who-header"] == "X-Forwarded-Email"
+    done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True)
+    assert "/etc/coralline/review.json: No such file or directory" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_reviewers_name_is_one_for_a_service(load, project_file):
+    for name in ("9lives", "a" * 63, "a" * 53 + "-" * 9 + "b"):
+        project = load().model_copy(update={"name": name})
+        for one in reviewer(project):
+            assert re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", one["metadata"]["name"]) or (
+                one["kind"] == "ConfigMap"
+            )
+
+
+def test_a_page_is_reached_from_namespaces_that_are_named_for_it_alone(load):
+    """The policy is of the reviewer's pods, and no other lets anything in to them."""
+    labels = reviewer(load())[1]["spec"]["template"]["metadata"]["labels"]
+    policy = yaml.safe_load((K8S / "reviewer" / "network.yaml").read_text())["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    (rule,) = policy["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"coralline/reviews": "yes"}}}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+    steps = {**labels, "app.kubernetes.io/component": "trainer"}
+    assert not policy["podSelector"]["matchLabels"].items() <= steps.items()

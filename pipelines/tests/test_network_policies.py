@@ -63,7 +63,7 @@ PORTS = st.sampled_from([53, 80, 443, 988]) | st.integers(1, 65535)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-@given(component=st.sampled_from(list(COMPONENTS.values())), address=ADDRESSES, port=PORTS)
+@given(component=st.sampled_from([*COMPONENTS.values(), "reviewer"]), address=ADDRESSES, port=PORTS)
 def test_no_step_reaches_an_address_that_is_not_public(overlay, component, address, port):
     if reaches(overlay, component, address, port):
         assert is_public(address) or (address, port) in LINK_LOCAL[overlay]

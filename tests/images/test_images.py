@@ -18,6 +18,7 @@ IMAGES = {
     "converter": "coralline_converter",
     "edgetpu-compiler": "coralline_edgetpu_compiler",
     "publisher": "coralline_publisher",
+    "reviewer": "coralline_reviewer",
     "demo": "coralline_demo",
 }
 """The package that each image is for."""

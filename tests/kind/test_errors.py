@@ -17,7 +17,7 @@ def followed(runner, tmp_path_factory):
     """Runs that cannot end well, each begun and followed at once, by what is wrong with them."""
     images = tmp_path_factory.mktemp("images") / "images.json"
     images.write_text(
-        json.dumps({**json.loads(BUILT.read_text()), "crawler": "coralline/nowhere:1"})
+        json.dumps({**json.loads(BUILT.read_text()), "crawler": "localhost/coralline/nowhere:1"})
     )
     wrong = {
         # The first, as its pods try for two minutes.
@@ -54,7 +54,7 @@ def test_an_image_that_is_not_in_the_cluster(followed):
     code, printed, line = finish(followed["image"])
     assert code == 2
     assert line.startswith("crawl cannot start: ")
-    assert "coralline/nowhere:1" in line
+    assert "localhost/coralline/nowhere:1" in line
     assert "make kind-up" in line
     assert "crawl    waits: " in printed
 

@@ -43,7 +43,7 @@ def _ready():
         return False
     images = [image for node in objects("nodes") for image in node["status"]["images"]]
     loaded = {name for image in images for name in image.get("names") or ()}
-    built = {f"docker.io/{reference}" for reference in json.loads(BUILT.read_text()).values()}
+    built = set(json.loads(BUILT.read_text()).values())
     wait = ["wait", "--for=condition=Available", "deployments", "--all", "--timeout=1m"]
     return built <= loaded and kubectl(*wait, check=False).returncode == 0
 

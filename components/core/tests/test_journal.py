@@ -41,6 +41,19 @@ def test_other_peoples_objects_do_not_keep_a_record_from_its_place(store):
     assert early < journal.append(store, "said/", Said(number=1)) < "said/zzz.txt"
 
 
+def test_what_is_unread_is_what_others_wrote_since_also_what_came_late(store):
+    keys = [journal.append(store, "said/", Said(number=number)) for number in range(3)]
+    assert journal.unread(store, "said/", set()) == keys
+    assert journal.unread(store, "said/", set(keys)) == []
+    late = f"said/{datetime.now(UTC) - timedelta(minutes=5):{journal._TIME}}-0.json"
+    store.put(late, b"")
+    next_one = journal.append(store, "said/", Said(number=3))
+    assert journal.unread(store, "said/", set(keys)) == [late, next_one]
+    store.put("said/zzz.txt", b"")  # somebody else's
+    known = {*keys, "said/zzz.txt"}
+    assert journal.unread(store, "said/", known) == [late, next_one]
+
+
 def test_a_record_that_says_something_else_is_named(store):
     key = journal.append(store, "said/", Said(number=1))
     store.put(key, b'{"number": "one"}')

@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from coralline_core import rows
 from coralline_core.corrections import Correction, CropOf, record
 from coralline_core.errors import CorallineError
+from coralline_core.manifests import newest
 from coralline_core.reports import Report
-
-from coralline.datasets import newest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

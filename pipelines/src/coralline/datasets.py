@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from coralline_core.dataset import Dataset
 from coralline_core.errors import CorallineError
+from coralline_core.manifests import FOLDER, newest_first, read_manifest
 from coralline_core.reports import Report
-from coralline_core.store.protocol import RESOLUTION
 from coralline_publisher.champion import Champion
-from pydantic import ValidationError
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from coralline_core.store import Store
 
-FOLDER = "datasets/"
 SHORT = 8  # digits of an id that people are shown
 
-_READERS = 16
 _LABELS = 8  # of a dataset that the table names
 
 
@@ -55,28 +51,6 @@ class Listing(Report):
     """By key, what is wrong with an object that is no manifest."""
 
 
-class Manifest(NamedTuple):
-    """An object under `datasets/`."""
-
-    written: datetime
-    """When a run last came to it; of one that cannot be read, when it was written."""
-    key: str
-    read: Dataset | str
-    """What it says, or what is wrong with it."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """The dataset.
-
-        Raises:
-            CorallineError: It cannot be read.
-        """
-        if isinstance(self.read, str):
-            fix = "Put it right: coralline verify --repair; or update coralline."
-            raise CorallineError(self.read, where=self.key, fix=fix)
-        return self.read
-
-
 def find(store: Store, prefix: str) -> Dataset:
     """The one dataset whose id begins so.
 
@@ -97,7 +71,7 @@ def find(store: Store, prefix: str) -> Dataset:
             where=store.uri,
             fix="Name more of the id." if keys else "See which there are: coralline datasets.",
         )
-    found = _read(store, keys[0], datetime.now(UTC))
+    found = read_manifest(store, keys[0], datetime.now(UTC))
     if found is None:
         raise CorallineError("the dataset has just been deleted", where=keys[0])
     return found.dataset
@@ -111,36 +85,6 @@ def parents(store: Store, dataset: Dataset) -> list[Dataset]:
     """
     keys = [f"{FOLDER}{parent}.json" for parent in dataset.parents]
     return [find(store, _id(key)) for key in keys if store.stat(key) is not None]
-
-
-def newest(store: Store, kind: str) -> Dataset | None:
-    """The newest dataset of a kind; None where there is none.
-
-    Raises:
-        CorallineError: A manifest cannot be read which may be it.
-    """
-    datasets = (manifest.dataset for manifest in newest_first(store))
-    return next((dataset for dataset in datasets if dataset.kind == kind), None)
-
-
-def newest_first(store: Store) -> Iterator[Manifest]:
-    """The manifests of a store; few more are read than are taken.
-
-    An object may be newer than what it says, and is never older: so what is in old objects does
-    not come first.
-    """
-    keys = [key for key in store.list(FOLDER) if key.endswith(".json")]
-    with ThreadPoolExecutor(_READERS, "read") as pool:
-        stats = zip(keys, pool.map(store.stat, keys), strict=True)
-        objects = sorted(((stat.modified, key) for key, stat in stats if stat), reverse=True)
-        waiting: list[Manifest] = []
-        for start in range(0, len(objects), _READERS):
-            some, rest = objects[start : start + _READERS], objects[start + _READERS :]
-            read = pool.map(lambda one: _read(store, one[1], one[0]), some)
-            waiting += filter(None, read)  # others have just been deleted
-            waiting.sort(reverse=True)
-            while waiting and not (rest and waiting[0].written < rest[0][0] + RESOLUTION):
-                yield waiting.pop(0)
 
 
 def listing(store: Store, last: int | None = None) -> Listing:
@@ -212,16 +156,3 @@ def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
 
 def _id(key: str) -> str:
     return key.removeprefix(FOLDER).removesuffix(".json")
-
-
-def _read(store: Store, key: str, modified: datetime) -> Manifest | None:
-    stored = store.get(key)
-    if stored is None:
-        return None
-    try:
-        dataset = Dataset.model_validate_json(stored.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = ("no manifest that this version reads", ".".join(map(str, first["loc"])))
-        return Manifest(modified, key, ": ".join(filter(None, (*said, first["msg"]))))
-    return Manifest(dataset.written(modified), key, dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from coralline_core.errors import CorallineError
 
@@ -37,6 +38,21 @@ def read_images(path: Path | None) -> dict[str, str]:
     Raises:
         CorallineError: There is no such file, or it does not name every image.
     """
+    path, references = _read(path)
+    return {step: _reference(references, component, path) for step, component in COMPONENTS.items()}
+
+
+def reviewer_image(path: Path | None) -> str:
+    """The reference of the reviewer's image, as `read_images` has those of the steps.
+
+    Raises:
+        CorallineError: There is no such file, or it does not name this image.
+    """
+    path, references = _read(path)
+    return _reference(references, "reviewer", path)
+
+
+def _read(path: Path | None) -> tuple[Path, dict[str, Any]]:
     path = path or Path(os.environ.get(ENVIRONMENT) or _BUILT)
     try:
         named = json.loads(path.read_bytes())
@@ -45,9 +61,11 @@ def read_images(path: Path | None) -> dict[str, str]:
         raise CorallineError(what, where=str(path), fix=_FIX) from error
     except ValueError as error:
         raise CorallineError(f"not JSON: {error}", where=str(path), fix=_FIX) from error
-    references = named if isinstance(named, dict) else {}
-    for component in COMPONENTS.values():
-        reference = references.get(component)
-        if not isinstance(reference, str) or not reference:
-            raise CorallineError(f"names no image of {component}", where=str(path), fix=_FIX)
-    return {step: references[component] for step, component in COMPONENTS.items()}
+    return path, named if isinstance(named, dict) else {}
+
+
+def _reference(references: dict[str, Any], component: str, path: Path) -> str:
+    reference = references.get(component)
+    if not isinstance(reference, str) or not reference:
+        raise CorallineError(f"names no image of {component}", where=str(path), fix=_FIX)
+    return reference

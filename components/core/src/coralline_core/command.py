@@ -9,6 +9,8 @@ import re
 import signal
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
@@ -27,6 +29,7 @@ S = TypeVar("S", bound=Settings)
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ARTIFACT = re.compile(r"[a-z]+/[a-z_]+")
+_SOON = 15.0  # s
 
 
 class Step(Generic[S]):
@@ -62,7 +65,7 @@ class Step(Generic[S]):
         progress.start()
         try:
             self.work(
-                self._validated(settings),
+                validated(self.settings, settings, self.name),
                 open_store(store),
                 progress,
                 **{name: Path(path) for name, path in paths.items()},
@@ -97,9 +100,9 @@ class Step(Generic[S]):
         try:
             settings, store, run = (given.pop(name) for name in ("settings", "store", "run"))
             if run is None:
-                self(_read_settings(settings), store, **given)
+                self(read_settings(settings), store, **given)
             else:
-                self._in_run(_read_settings(settings), store, run, given)
+                self._in_run(read_settings(settings), store, run, given)
         except CorallineError as error:
             print(error, file=sys.stderr)
             sys.exit(error.exit_code)
@@ -130,16 +133,57 @@ class Step(Generic[S]):
                 self(settings, uri, **paths)
                 handover.deliver(self.name, {places[name][1]: paths[name] for name in made})
         except CorallineError as error:
-            handover.fail(self.name, error)
+            _tell(handover, self.name, error)
             raise
 
-    def _validated(self, settings: Mapping[str, Any]) -> S:
-        try:
-            return self.settings.model_validate(settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise CorallineError(first["msg"], where=f"settings of {self.name}: {key}") from error
+
+def validated(model: type[S], settings: Mapping[str, Any], name: str) -> S:
+    """Settings as the model that they are of.
+
+    Raises:
+        CorallineError: They are not; the first key that is wrong is named.
+    """
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise CorallineError(first["msg"], where=f"settings of {name}: {key}") from error
+
+
+def read_settings(path: Path | None) -> dict[str, Any]:
+    """The settings in a YAML file; none where no file is named.
+
+    Raises:
+        CorallineError: There is no such file, or it says something else.
+    """
+    if path is None:
+        return {}
+    import yaml  # a pipeline's task has its settings already, and starts without it
+
+    try:
+        with path.open("rb") as file:
+            settings = yaml.safe_load(file)
+    except OSError as error:
+        raise CorallineError(error.strerror or str(error), where=str(path)) from error
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise CorallineError(f"not YAML: {what}", where=str(path)) from error
+    if not isinstance(settings, dict):
+        raise CorallineError("not a mapping of settings", where=str(path))
+    return settings
+
+
+def _tell(handover: Handover, step: str, failure: CorallineError) -> None:
+    """Let those that wait know of a failure, if the store takes it soon: it may be what failed."""
+
+    def fail() -> None:
+        with suppress(CorallineError):  # the step's own failure is what is said
+            handover.fail(step, failure)
+
+    telling = threading.Thread(target=fail, daemon=True)
+    telling.start()
+    telling.join(_SOON)
 
 
 def _run_name(value: str) -> str:
@@ -156,21 +200,3 @@ def _place(name: str, value: str) -> tuple[str, str]:
         raise CorallineError(what, where=f"--{name.replace('_', '-')}", fix=fix)
     step, _, artifact = value.partition("/")
     return step, artifact
-
-
-def _read_settings(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    import yaml  # a pipeline's task has its settings already, and starts without it
-
-    try:
-        with path.open("rb") as file:
-            settings = yaml.safe_load(file)
-    except OSError as error:
-        raise CorallineError(error.strerror or str(error), where=str(path)) from error
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        raise CorallineError(f"not YAML: {what}", where=str(path)) from error
-    if not isinstance(settings, dict):
-        raise CorallineError("not a mapping of settings", where=str(path))
-    return settings

@@ -9,12 +9,16 @@ from coralline_core import journal
 from coralline_core.reports import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coralline_core.store import Store
 
 FOLDER = "corrections/"
 
 Box = tuple[int, int, int, int]
 """Left, top, width and height of a crop, px in its photo."""
+
+_SAME = 0.3  # of two faces beside each other the boxes overlap less; those of one face, more
 
 
 class CropOf(Report):
@@ -77,3 +81,34 @@ def corrected_crops(store: Store) -> dict[str, dict[Box, str | None]]:
             boxes.pop(crop.box, None)  # so that it comes last
             boxes[crop.box] = correction.label
     return labels
+
+
+def meant(box: Box, among: Sequence[Box]) -> int | None:
+    """Which of a photo's crops is meant by what was said of a box: the one that overlaps it most.
+
+    So it outlives another margin or detector.
+
+    Args:
+        box: As the crop was when it was spoken of.
+        among: The photo's crops as they are now.
+
+    Returns:
+        Its place among them; None where none is near.
+    """
+    overlaps = [overlap(box, other) for other in among]
+    most = max(overlaps, default=0.0)
+    return overlaps.index(most) if most >= _SAME else None
+
+
+def overlap(one: Box, other: Box) -> float:
+    """The intersection of two boxes over their union, 0 to 1.
+
+    >>> overlap((0, 0, 10, 10), (5, 0, 10, 10))
+    0.3333333333333333
+    """
+    across, down = (
+        min(one[at] + one[at + 2], other[at] + other[at + 2]) - max(one[at], other[at])
+        for at in (0, 1)
+    )
+    shared = max(0, across) * max(0, down)
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)

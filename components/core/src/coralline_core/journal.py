@@ -14,7 +14,7 @@ from coralline_core.errors import CorallineError
 from coralline_core.reports import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from coralline_core.store import Store
 
@@ -22,6 +22,9 @@ R = TypeVar("R", bound=Report)
 
 _TIME = "%Y%m%dT%H%M%S.%f"
 _READERS = 16
+_LATE = timedelta(minutes=20)
+"""By how much a record's name may be earlier than that of one that was there before it: a write is
+tried for minutes, and clocks differ."""
 
 
 def append(store: Store, folder: str, record: Report) -> str:
@@ -50,6 +53,16 @@ def append(store: Store, folder: str, record: Report) -> str:
         key = f"{folder}{time:{_TIME}}-{uuid.uuid4().hex[:8]}.json"
         if store.put_if(key, record.model_dump_json().encode(), None):
             return key
+
+
+def unread(store: Store, folder: str, known: Collection[str]) -> list[str]:
+    """The keys of the records that are not among those that are known, in order.
+
+    Only what may have come since is listed, so one may ask again and again.
+    """
+    last = _time(max(known, default=""))
+    after = f"{folder}{last - _LATE:{_TIME}}" if last else ""
+    return [key for key in store.list(folder, after=after) if key not in known]
 
 
 def read(store: Store, kind: type[R], keys: Iterable[str]) -> Iterator[tuple[str, R]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from coralline_core.corrections import corrected_crops
+from coralline_core.corrections import corrected_crops, meant
 
 from coralline_cropper.box_file import boxes_by_photo
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from coralline_cropper.box_file import DrawnBox
     from coralline_cropper.cut import Region
     from coralline_cropper.settings import CropSettings
-
-_SAME = 0.3  # of two faces beside each other the boxes overlap less; those of one face, more
 
 
 class Instructions(NamedTuple):
@@ -61,31 +59,14 @@ class Instructions(NamedTuple):
     def heed(self, photo: str, regions: Sequence[Region]) -> list[Region | None]:
         """Regions with the labels that people gave them; None in place of one to be left out.
 
-        What was said of a box is about the region that it overlaps most, so that it outlives
-        another margin or detector.
+        What was said of a box is about the region that it overlaps most.
         """
         heeded: list[Region | None] = list(regions)
+        boxes = [region.box for region in regions]
         for box, label in self.said.get(photo, {}).items():
-            overlaps = [overlap(region.box, box) for region in regions]
-            most = max(overlaps, default=0.0)
-            if most >= _SAME:
-                at = overlaps.index(most)
+            if (at := meant(box, boxes)) is not None:
                 heeded[at] = None if label is None else regions[at]._replace(label=label)
         return heeded
-
-
-def overlap(one: Box, other: Box) -> float:
-    """The intersection of two boxes over their union, 0 to 1.
-
-    >>> overlap((0, 0, 10, 10), (5, 0, 10, 10))
-    0.3333333333333333
-    """
-    across, down = (
-        min(one[at] + one[at + 2], other[at] + other[at + 2]) - max(one[at], other[at])
-        for at in (0, 1)
-    )
-    shared = max(0, across) * max(0, down)
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 def _digest(content: object) -> str:

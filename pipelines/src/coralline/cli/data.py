@@ -1,4 +1,4 @@
-"""The datasets of a store: list, compare, export, import and correct them."""
+"""The datasets of a store: list, compare, export, import, correct and review them."""
 
 from __future__ import annotations
 
@@ -151,3 +151,39 @@ def correct(
         raise typer.BadParameter("either --label or --none is needed")
     done = write_down(load_project(project), images, label, why, who)
     print(done.model_dump_json(indent=1) if as_json else done)
+
+
+@commands.command(cls=Command, epilog="Example: coralline review glasses.yaml --who Ada")
+def review(
+    project: ProjectFile,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to; 0: any free one.")
+    ] = 8080,
+    who: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who you are: kept with corrections.", show_default=False
+        ),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Look at a project's crops on a web page, and relabel them; the next run learns from it."""
+    import threading
+    import webbrowser
+
+    from coralline_reviewer.serve import serve
+    from coralline_reviewer.settings import ReviewSettings
+
+    from coralline.project import load_project
+
+    loaded = load_project(project)
+    settings = ReviewSettings(name=loaded.name, labels=tuple(loaded.labels))
+
+    def ready(address: str) -> None:
+        print(f"{address}  (Ctrl-C ends it; what was said is kept)", flush=True)
+        if browser:  # some browsers come back when they are closed
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    serve(settings, loaded.open_store(), port=port, who=who, ready=ready)

@@ -23,16 +23,26 @@ def manifests(
         str | None,
         typer.Option(metavar="NAME", help="The run's name; by default the project's and the time."),
     ] = None,
+    reviewer: Annotated[
+        bool, typer.Option("--reviewer", help="The page to review crops on, in place of a run.")
+    ] = False,
 ) -> None:
-    """Print a run of a project as Kubernetes Jobs, one a step."""
+    """Print a run of a project as Kubernetes Jobs, one a step; or the project's reviewer."""
     import yaml
 
     from coralline.cluster.jobs.manifests import manifests, name_run
     from coralline.project import load_project
 
     loaded = load_project(project, reach=False)
-    run = run or name_run(loaded, datetime.now(UTC))
-    print(yaml.safe_dump_all(manifests(loaded, run), sort_keys=False), end="")
+    if reviewer:
+        from coralline.cluster.reviewer import reviewer as review
+
+        if run is not None:
+            raise typer.BadParameter("--run names a run, and --reviewer is none")
+        made = review(loaded)
+    else:
+        made = manifests(loaded, run or name_run(loaded, datetime.now(UTC)))
+    print(yaml.safe_dump_all(made, sort_keys=False), end="")
 
 
 @commands.command(cls=Command, epilog="Example: coralline follow glasses.yaml")

@@ -115,7 +115,8 @@ class StepResources(Settings):
     shm: Memory | None = None
     """The size of `/dev/shm`, which counts as memory."""
     timeout: Span | None = None
-    """How long it may take at most, waiting for a node included; `30d` is the most."""
+    """How long it may take at most; `30d` is the most. Of plain Jobs it counts from the run's begin:
+    to it are added those of the steps before, and waiting for a node is within it."""
     node_selector: dict[Label, LabelValue] = Field(default_factory=dict)
     """Labels that its node must have, beside those of all steps."""
 
@@ -158,6 +159,21 @@ DEFAULTS: dict[StepName, StepResources] = {
 """What a step gets that the project file says nothing of."""
 
 
+class ReviewerSettings(Settings):
+    """The reviewer's pod, and how people come to its page: see docs/review.md."""
+
+    hosts: tuple[Name, ...] = ()
+    """Names by which the page is reached, beside `localhost`: that of an ingress."""
+    who_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    """The header in which an ingress that people log in to says who asks, such as
+    `X-Forwarded-Email`: corrections are kept under that name, and whoever comes without it is
+    refused. The ingress must take the header out of what it is sent."""
+    cpu: Cores = "100m"
+    """Cores that are set aside for it."""
+    memory: Memory = "1Gi"
+    """Memory that is set aside for it; with more, it is killed."""
+
+
 class KubernetesSettings(Settings):
     """Where the steps run on a cluster, and with how much. Runs on this machine leave it aside."""
 
@@ -196,6 +212,8 @@ class KubernetesSettings(Settings):
     Kubernetes has it: 10 s, 20 s, and so on."""
     steps: dict[StepName, StepResources] = Field(default_factory=dict)
     """What a step's pod gets, by step."""
+    reviewer: ReviewerSettings = ReviewerSettings()
+    """The page where people review crops, where it is deployed."""
 
     @field_validator("images")
     @classmethod

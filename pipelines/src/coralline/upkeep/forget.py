@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from coralline_core import journal
 from coralline_core.errors import CorallineError
 from coralline_core.forgotten import FOLDER, By, Forgotten, Notice
+from coralline_core.manifests import newest, newest_first
 from coralline_core.reports import Report
 from coralline_core.shards import read_table
 from coralline_crawler.index import open_history
 from coralline_crawler.record import WITH_IMAGE
 
-from coralline.datasets import newest, newest_first
 from coralline.upkeep.damage import counted
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from coralline_core.errors import CorallineError
 
-from coralline.cluster.jobs.manifests import PROJECT, RUN, STEP
+from coralline.cluster.jobs.manifests import RUN, STEP
+from coralline.cluster.pod import PROJECT
 from coralline.cluster.settings import StepName
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ before the steps after it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -18,32 +17,27 @@ from typing import TYPE_CHECKING, Any, get_args
 from coralline_core.errors import CorallineError
 
 from coralline.cluster.jobs.wiring import wiring
+from coralline.cluster.pod import SETTINGS, labels_of, pod, settings_map
 from coralline.cluster.portable import require_portable
 from coralline.cluster.settings import StepName, seconds
 from coralline.images import COMPONENTS, read_images
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from coralline.cluster.jobs.wiring import Wires
-    from coralline.cluster.settings import KubernetesSettings, StepResources
+    from coralline.cluster.settings import KubernetesSettings
     from coralline.project import Project
 
 CONTAINER = "step"
 """The container of a step's pod."""
 RUN = "app.kubernetes.io/instance"
 """The label that says the run."""
-PROJECT = "app.kubernetes.io/part-of"
-"""The label that says the project."""
 STEP = "coralline/step"
 """The label that says the step."""
 
 _LONGEST = 55  # the names of Jobs, `<run>-<step>`, are labels of their pods, which end at 63
 _RUN = re.compile(rf"[a-z0-9]([a-z0-9-]{{0,{_LONGEST - 2}}}[a-z0-9])?")
-_USER = 1000  # the images' own
 _KEPT = 7 * 24 * 3600  # s that an ended Job can still be looked at
 _GRACE = 60  # s that a step has to keep what it has, when its pod must go
-_SETTINGS = "/etc/coralline"
 
 
 def name_run(project: Project, now: datetime) -> str:
@@ -70,27 +64,11 @@ def manifests(project: Project, run: str) -> list[dict[str, Any]]:
         what = f"{run!r} cannot be the name of a run's Jobs"
         fix = f"Use lower-case letters, digits and hyphens, {_LONGEST} characters at most."
         raise CorallineError(what, where="--run", fix=fix)
-    settings = _settings(project)
-    jobs = _Jobs(project, run, settings["metadata"]["name"])
-    return [settings, *(jobs.job(step) for step in get_args(StepName))]
-
-
-def _settings(project: Project) -> dict[str, Any]:
-    """The ConfigMap with a file of settings a step."""
     arguments = {name: given for name, given in project.arguments().items() if name != "store"}
     data = {_file(name.partition("_")[0]): json.dumps(given) for name, given in arguments.items()}
-    digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:10]
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": f"{project.name}-settings-{digest}",
-            "namespace": project.kubernetes.namespace,
-            "labels": _labels(project),
-        },
-        "immutable": True,
-        "data": data,
-    }
+    settings = settings_map(project, f"{project.name}-settings", data)
+    jobs = _Jobs(project, run, settings["metadata"]["name"])
+    return [settings, *(jobs.job(step) for step in get_args(StepName))]
 
 
 class _Jobs:
@@ -108,7 +86,7 @@ class _Jobs:
     def job(self, step: StepName) -> dict[str, Any]:
         """A step's Job."""
         labels = {
-            **_labels(self._project),
+            **labels_of(self._project),
             "app.kubernetes.io/component": COMPONENTS[step],
             RUN: self._run,
             STEP: step,
@@ -150,64 +128,23 @@ class _Jobs:
         }
 
     def _pod(self, step: StepName) -> dict[str, Any]:
-        resources = self._cluster.resources(step)
-        volumes: dict[str, tuple[str, dict[str, Any]]] = {
-            "tmp": ("/tmp", {"emptyDir": {}}),  # noqa: S108 - the pod's own
-            "settings": (
-                _SETTINGS,
-                {
-                    "configMap": {
-                        "name": self._settings,
-                        "items": [{"key": _file(step), "path": _file(step)}],
-                    }
-                },
-            ),
-        }
-        if resources.shm:
-            memory = {"medium": "Memory", "sizeLimit": resources.shm}
-            volumes["shm"] = ("/dev/shm", {"emptyDir": memory})  # noqa: S108
-        container = {
-            "name": CONTAINER,
-            "image": self._images[step],
-            "imagePullPolicy": "IfNotPresent",
-            "command": self._command(step, self._wiring[step]),
-            "env": _environment(self._cluster),
-            "resources": _resources(resources),
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
-            # Why it failed is then known with the pod, where nobody may read logs.
-            "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": [{"name": name, "mountPath": at} for name, (at, _) in volumes.items()],
-        }
-        pod = {
+        return {
             "restartPolicy": "Never",
             "priorityClassName": f"coralline-{step}",
-            "serviceAccountName": self._cluster.service_account or "coralline",
-            # Steps ask nothing of Kubernetes. A cloud's identity has a token of its own.
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": _GRACE,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "imagePullSecrets": [{"name": name} for name in self._cluster.pull_secrets],
-            "nodeSelector": resources.node_selector,
-            "tolerations": [one.model_dump(exclude_none=True) for one in self._cluster.tolerations],
-            "containers": [container],
-            "volumes": [{"name": name, **source} for name, (_, source) in volumes.items()],
+            **pod(
+                self._cluster,
+                self._cluster.resources(step),
+                settings=(self._settings, _file(step)),
+                name=CONTAINER,
+                image=self._images[step],
+                command=self._command(step, self._wiring[step]),
+            ),
         }
-        return {key: value for key, value in pod.items() if value not in ([], {})}
 
     def _command(self, step: StepName, wires: Wires) -> list[str]:
         module = f"coralline_{COMPONENTS[step].replace('-', '_')}"
-        command = ["python", "-m", module, "--settings", f"{_SETTINGS}/{_file(step)}"]
+        command = ["python", "-m", module, "--settings", f"{SETTINGS}/{_file(step)}"]
         command += ["--store", self._project.arguments()["store"], "--run", self._run]
         for name, artifact in {**wires.inputs, **wires.outputs}.items():
             command += [f"--{name.replace('_', '-')}", artifact]
@@ -218,36 +155,8 @@ def _file(step: str) -> str:
     return f"{step}.json"
 
 
-def _labels(project: Project) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/name": "coralline",
-        "app.kubernetes.io/managed-by": "coralline",
-        PROJECT: project.name.rstrip("-"),
-    }
-
-
 def _deadlines(cluster: KubernetesSettings) -> dict[StepName, int]:
     """By when each step must be done, in seconds from the run's begin: those before it included."""
     steps: tuple[StepName, ...] = get_args(StepName)
     timeouts = [cluster.resources(step).timeout for step in steps]
     return dict(zip(steps, accumulate(seconds(one) for one in timeouts if one), strict=True))
-
-
-def _environment(cluster: KubernetesSettings) -> list[dict[str, Any]]:
-    said = [{"name": name, "value": value} for name, value in cluster.environment.items()]
-    secret = cluster.secret
-    keys = cluster.secret_keys if secret else ()
-    return said + [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in keys
-    ]
-
-
-def _resources(step: StepResources) -> dict[str, Mapping[str, str]]:
-    limits = {"memory": step.memory, "cpu": step.cpu_limit}
-    if step.accelerator:
-        limits[step.accelerator] = str(step.accelerator_count or 1)
-    requests = {"cpu": step.cpu, "memory": step.memory}
-    return {
-        "requests": {name: value for name, value in requests.items() if value},
-        "limits": {name: value for name, value in limits.items() if value},
-    }
