@@ -115,8 +115,8 @@ class StepResources(Settings):
     shm: Memory | None = None
     """The size of `/dev/shm`, which counts as memory."""
     timeout: Span | None = None
-    """How long it may take at most; `30d` is the most. Of plain Jobs it counts from the run's begin:
-    to it are added those of the steps before, and waiting for a node is within it."""
+    """How long it may take at most; `30d` is the most. Of plain Jobs it counts from the run's
+    begin: to it are added those of the steps before, and waiting for a node is within it."""
     node_selector: dict[Label, LabelValue] = Field(default_factory=dict)
     """Labels that its node must have, beside those of all steps."""
 
