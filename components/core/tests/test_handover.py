@@ -23,10 +23,13 @@ from coralline_core.settings import Settings
 
 class NoSettings(Settings):
     fail: bool = False
+    spoil: bool = False
 
 
 def _knead(settings, store, progress, *, dough: Path, report: Path):
     """Knead."""
+    if settings.spoil:  # nothing can be written below it
+        (store.root / "runs").write_text("")
     if settings.fail:
         raise CorallineError("no flour", where="knead.flour", fix="Buy some.")
     dough.mkdir()
@@ -112,6 +115,13 @@ def test_nobody_waits_for_a_step_that_failed(start):
     code, errors = finish(bake)
     assert code == 2
     assert errors.endswith("knead.flour: knead failed: no flour. Buy some.\n")
+
+
+def test_where_a_store_takes_no_failure_it_is_still_the_step_s_own_that_is_said(start, tmp_path):
+    (tmp_path / "spoil.yaml").write_text("{fail: true, spoil: true}")
+    code, errors = finish(start(KNEAD, "--settings", "spoil.yaml"))
+    assert code == 2
+    assert errors.splitlines()[-1] == "knead.flour: no flour. Buy some."
 
 
 def test_a_failure_is_handed_on_as_that_of_the_step_that_failed(tmp_path):
