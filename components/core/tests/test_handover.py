@@ -29,6 +29,7 @@ class NoSettings(Settings):
 def _knead(settings, store, progress, *, dough: Path, report: Path):
     """Knead."""
     if settings.spoil:  # nothing can be written below it
+        store.root.mkdir()
         (store.root / "runs").write_text("")
     if settings.fail:
         raise CorallineError("no flour", where="knead.flour", fix="Buy some.")
