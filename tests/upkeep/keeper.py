@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ import yaml
 from coralline.upkeep.gc import delete_garbage, find_garbage
 from coralline.upkeep.repair import repair
 from coralline.upkeep.verify import verify
+from coralline_core import rows
+from coralline_core.dataset import ShardWriter
 from coralline_core.forgotten import Notice
 from coralline_core.progress import Progress
 from coralline_core.store import FileStore, open_store
@@ -273,3 +276,20 @@ class Dying(FileStore):
 
     def delete(self, key):
         self._counted(super().delete, key)
+
+
+def orphan(keeper, label="cat"):
+    """A shard that nothing names, as a crawl that was killed leaves it."""
+    with ShardWriter(keeper.store, rows.IMAGES) as writer:
+        writer.add({"label": label, "sha256": "ab" * 32, "image": {"bytes": b"a", "path": "a"}})
+    return writer.shards[0]
+
+
+def versions(keeper, count):
+    """Runs that each found one more photo; their manifests."""
+    datasets = [keeper.fill()]
+    for seed in range(10, 10 + count - 1):
+        keeper.publish("cat", seed)
+        datasets.append(keeper.run())
+        time.sleep(0.01)
+    return datasets
