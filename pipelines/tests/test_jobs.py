@@ -195,12 +195,14 @@ def test_no_use_trying_again_what_a_person_must_put_right(jobs):
         )
 
 
-def test_earlier_steps_go_before_later_ones(pods):
+def test_earlier_steps_go_before_later_ones_and_a_page_after_them(pods, load):
     classes = yaml.safe_load_all((K8S / "base" / "priorities.yaml").read_text())
     values = {one["metadata"]["name"]: one["value"] for one in classes}
     ordered = [values.pop(spec["priorityClassName"]) for spec, _ in pods().values()]
     assert ordered == sorted(ordered, reverse=True)
     assert max(ordered) < 0  # no run takes the place of anything else
+    page = reviewer(load())[1]["spec"]["template"]["spec"]["priorityClassName"]
+    assert values.pop(page) < min(ordered)  # nor a page that of a step
     assert values == {}
 
 
@@ -312,6 +314,12 @@ def test_a_reviewers_name_is_one_for_a_service(load, project_file):
             assert re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", one["metadata"]["name"]) or (
                 one["kind"] == "ConfigMap"
             )
+
+
+def test_two_projects_have_two_reviewers(load):
+    names = ["a" * 63, "a" * 62 + "b", "a" * 54, "a" * 54 + "-", "a", "a-"]
+    made = [reviewer(load().model_copy(update={"name": name})) for name in names]
+    assert len({service["metadata"]["name"] for _, _, service in made}) == len(names)
 
 
 def test_a_page_is_reached_from_namespaces_that_are_named_for_it_alone(load):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
@@ -158,9 +159,14 @@ class Client:
         found = self.get("/api/crops", dataset=dataset, rows=",".join(map(str, rows)))
         return found["crops"]
 
-    def say(self, rows, label, **headers):
-        message = {"dataset": self.state()["dataset"], "rows": rows, "label": label}
+    def say(self, rows, label, act=None, **headers):
+        act = act or uuid.uuid4().hex
+        dataset = self.state()["dataset"]
+        message = {"dataset": dataset, "rows": rows, "label": label, "id": act}
         return self.ask("POST", "/api/say", message, **headers)[0]
+
+    def take_back(self, **named):
+        return self.ask("POST", "/api/take-back", named)[0]
 
 
 class Server(Client):

@@ -122,7 +122,10 @@ def test_where_a_store_takes_no_failure_it_is_still_the_step_s_own_that_is_said(
     (tmp_path / "spoil.yaml").write_text("{fail: true, spoil: true}")
     code, errors = finish(start(KNEAD, "--settings", "spoil.yaml"))
     assert code == 2
-    assert errors.splitlines()[-1] == "knead.flour: no flour. Buy some."
+    assert errors.splitlines()[-2:] == [
+        "knead    the other steps could not be told: they wait until their deadline",
+        "knead.flour: no flour. Buy some.",
+    ]
 
 
 def test_a_failure_is_handed_on_as_that_of_the_step_that_failed(tmp_path):

@@ -1,14 +1,20 @@
 """What is shown, and in which order."""
 
+import asyncio
 import io
 import json
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from coralline_core import forgotten, journal
 from coralline_core.corrections import Correction, record
+from coralline_reviewer.review import Review
+from coralline_reviewer.settings import ReviewSettings
+from coralline_reviewer.web import application
 from PIL import Image
+from reviewing import LABELS
 
 MISLABELLED = [("red", "red"), ("red", "blue"), ("blue", "blue"), ("blue", "red"), ("red", "red")]
 
@@ -51,7 +57,7 @@ def test_filters_go_by_what_was_said(review):
     review.say([2], "blue")
     review.say([4], None)
     assert review.list(order="stored", label="blue") == [1, 2, 3]
-    assert review.list(order="stored", label="-") == [4]
+    assert review.list(order="stored", out="yes") == [4]
     assert review.list(order="stored", seen="yes") == [1, 2, 4]
     assert review.list(order="stored", seen="no") == [0, 3]
     assert review.list(order="stored", seen="changed") == [1, 4]
@@ -83,23 +89,6 @@ def test_without_a_champion_crops_come_as_they_are_stored(shelf, serve):
     assert server.crops(0)[0]["thinks"] is None
 
 
-def test_a_champion_of_other_crops_is_not_asked(shelf, serve):
-    shelf.put_crops(MISLABELLED, settings={"size": 48})
-    shelf.put_champion()
-    scoring = serve(shelf).state(lambda state: state["scoring"])["scoring"]
-    assert "the champion takes crops of 32 px, and these have 48" in scoring["error"]
-    assert scoring["done"] == 0
-
-
-def test_a_champion_with_other_labels_doubts_what_it_knows(shelf, serve):
-    shelf.put_crops([("green", "red"), *MISLABELLED])
-    shelf.put_champion()
-    server = serve(shelf, labels=("blue", "green", "red"))
-    server.ready()
-    assert set(server.list()[:2]) == {2, 4}
-    assert server.list()[-1] == 0  # of green it has never heard
-
-
 def test_crops_that_come_are_picked_up(shelf, serve):
     server = serve(shelf)
     state = server.state(lambda state: not state["looking"])
@@ -114,15 +103,49 @@ def test_what_is_shown_is_the_newest(shelf, serve):
     assert serve(shelf).ready()["dataset"] == new.id
 
 
-def test_what_somebody_wanted_gone_is_not_shown(shelf, serve):
-    dataset = shelf.put_crops(MISLABELLED)
-    photo = next(dataset.iter_rows(shelf.store, ["source_sha256"]))["source_sha256"]
+def forget(shelf, photo):
     notice = forgotten.Notice(by="sha256", value=photo, why="asked", at=datetime.now(UTC))
     journal.append(shelf.store, forgotten.FOLDER, notice)
+
+
+def test_what_somebody_wanted_gone_is_not_shown_and_rows_stay(shelf, serve):
+    dataset = shelf.put_crops(MISLABELLED)
+    before = serve(shelf)
+    before.ready()
+    names = {crop["row"]: crop["photo"] for crop in before.crops(*range(5))}
+    forget(shelf, names[1])
+    after = serve(shelf)
+    after.ready()
+    assert after.list() == [0, 2, 3, 4]
+    assert {one["row"]: one["photo"] for one in after.crops(*range(5))} == {
+        row: photo for row, photo in names.items() if row != 1
+    }
+    status, _, body = after.ask("GET", f"/api/picture/{dataset.id}/1")
+    assert (status, json.loads(body)["error"]) == (410, "somebody wanted this picture gone")
+
+
+def test_a_server_that_runs_shows_it_no_more(shelf, serve):
+    """Neither the picture nor its small copy, and nothing is said of it any more."""
+    dataset = shelf.put_crops(MISLABELLED)
+    shelf.put_champion()
     server = serve(shelf)
     server.ready()
-    assert len(server.list()) == 4
-    assert photo not in [crop["photo"] for crop in server.crops(0, 1, 2, 3)]
+    place = f"/api/picture/{dataset.id}/1"
+    status, headers, _ = server.ask("GET", f"{place}?small")
+    assert (status, headers["Cache-Control"]) == (200, "private, max-age=600")
+    (crop,) = server.crops(1)
+    server.say([1], "blue")
+    forget(shelf, crop["photo"])
+    deadline = time.monotonic() + 20
+    while server.state() and server.ask("GET", place)[0] != 410:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert server.ask("GET", f"{place}?small")[0] == 410
+    assert 1 not in server.list()
+    assert server.crops(1) == []
+    assert server.say([1], "blue") == 410
+    assert server.say([0, 1], "blue") == 200
+    assert [act["rows"] for act in server.get("/api/history")["acts"]] == [[0], []]
 
 
 def test_what_was_said_of_a_photo_is_about_its_crops(shelf, serve):
@@ -159,12 +182,26 @@ def test_a_store_that_cannot_be_read_is_said(shelf, serve):
     server.state(lambda state: not state["error"])
 
 
-def test_a_broken_champion_is_said_and_crops_are_shown(shelf, serve):
-    shelf.put_crops(MISLABELLED)
-    shelf.store.put("champion.json", json.dumps({"version": "v9"}).encode())
-    server = serve(shelf)
-    assert "models/v9: the champion cannot be used" in server.state(lambda s: s["error"])["error"]
-    assert server.list() == [0, 1, 2, 3, 4]
+def test_a_fault_of_ours_is_told_once_and_the_store_is_asked_again(shelf, monkeypatch):
+    review = Review(ReviewSettings(labels=LABELS), shelf.store)
+    faults = [ZeroDivisionError()]
+
+    def refresh():
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(review, "refresh", refresh)
+    monkeypatch.setattr("coralline_reviewer.web._FRESH", 0)
+
+    async def ask():
+        async with TestClient(TestServer(application(review))) as client:
+            found = []
+            for _ in range(3):
+                await asyncio.sleep(0.1)
+                found.append((await client.get("/api/state")).status)
+            return found
+
+    assert asyncio.run(ask()) == [500, 200, 200]
 
 
 def test_a_hundred_crops_a_page_of_many_are_quick(shelf, serve):

@@ -53,6 +53,7 @@ def test_a_probe_may_ask_by_any_name(server):
         ({"Host": "localhost:1234", "Origin": "http://localhost:9999"}, 403),
         ({"Origin": "https://evil.org"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Content_Type": "text/plain"}, 415),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
     ],
@@ -83,6 +84,8 @@ def test_an_id_or_a_row_that_is_none_reads_nothing(server):
     assert server.ask("GET", "/api/picture/x/0")[0] == 409
     assert server.ask("GET", "/api/crops?dataset=x&rows=a")[0] == 400
     assert server.ask("GET", "/api/list?order=random")[0] == 400
+    assert server.ask("GET", "/api/list?out=maybe")[0] == 400
+    assert server.ask("GET", "/api/list?out=yes&label=red")[0] == 400
     assert server.ask("GET", "/__init__.py")[0] == 404
 
 
@@ -97,7 +100,7 @@ def test_whoever_the_proxy_does_not_name_is_refused(shelf, serve):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert state["who"] == "ada@example.org"
-    message = {"dataset": state["dataset"], "rows": [0], "label": "blue"}
+    message = {"dataset": state["dataset"], "rows": [0], "label": "blue", "id": "a" * 32}
     assert server.ask("POST", "/api/say", message)[0] == 403
     assert server.ask("POST", "/api/say", message, **named)[0] == 200
     (key,) = shelf.store.list(FOLDER)
@@ -130,23 +133,45 @@ def test_it_ends_at_once_while_the_store_does_not_answer(shelf_at, serve, monkey
     assert time.monotonic() - started < 2
 
 
-def test_a_port_that_is_taken_is_said(shelf, tmp_path):
+@pytest.fixture
+def refused(shelf, tmp_path):
+    """What a server says that does not begin."""
     settings = tmp_path / "review.yaml"
-    settings.write_text("labels: [blue, red]\n")
+
+    def refused(*arguments, text="labels: [blue, red]\n"):
+        settings.write_text(text)
+        command = [sys.executable, "-m", "coralline_reviewer", "--settings", settings]
+        command += ["--store", shelf.uri, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        return done.stderr
+
+    return refused
+
+
+def test_a_port_that_is_taken_is_said(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "coralline_reviewer", "--port", str(port)]
-        command += ["--settings", settings, "--store", shelf.uri]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2
-    assert f"127.0.0.1:{port}: cannot listen: Address already in use. Name another" in done.stderr
-    assert done.stderr.count("\n") == 1
+        said = refused("--port", str(port))
+    assert f"127.0.0.1:{port}: cannot listen: Address already in use. Name another" in said
 
 
-def test_settings_that_are_none_are_said(shelf, tmp_path):
-    settings = tmp_path / "review.yaml"
-    settings.write_text("labels: [blue]\n")
-    command = [sys.executable, "-m", "coralline_reviewer", "--settings", settings]
-    done = subprocess.run([*command, "--store", shelf.uri], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("settings of review: labels: ")
+def test_a_host_that_there_is_not_is_said(refused):
+    said = refused("--host", "nosuch.invalid")
+    assert said.startswith("nosuch.invalid:8080: cannot listen: ")
+    assert "Unknown error" not in said
+
+
+@pytest.mark.parametrize("name", ["https://review.example.org", "[", "", "*.example.org"])
+def test_what_is_no_name_of_a_host_is_said(refused, name):
+    assert "is no name of a host" in refused("--allow-host", name)
+
+
+def test_a_name_may_have_its_port(shelf, serve):
+    server = serve(shelf, "--allow-host", "Review.example.org:8443")
+    assert server.ask("GET", "/api/state", Host="review.example.org:8443")[0] == 200
+    assert server.ask("GET", "/api/state", Host="review.example.org")[0] == 200
+
+
+def test_settings_that_are_none_are_said(refused):
+    assert refused(text="labels: [blue]\n").startswith("settings of review: labels: ")

@@ -1,9 +1,12 @@
 """What is said is in the store before the page says so, and nothing of it is lost."""
 
+import http.client
 import json
 import signal
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from coralline_core.corrections import FOLDER, Correction, CropOf, corrected_crops, record
@@ -43,18 +46,6 @@ def test_what_is_said_is_what_the_next_run_hears(place, serve):
     assert [crop["said"][-1]["label"] for crop in again.crops(0, 1, 2)] == [None, "blue", None]
 
 
-def test_taking_back_is_one_more_correction(shelf, serve):
-    shelf.put_crops(CROPS)
-    server = serve(shelf)
-    server.ready()
-    server.say([1], "blue")
-    server.say([1], "red")
-    assert [one["label"] for one in server.crops(1)[0]["said"]] == ["blue", "red"]
-    assert len([*shelf.store.list(FOLDER)]) == 2
-    assert [*corrected_crops(shelf.store).values()] == [{BOX: "red"}]
-    assert server.list(seen="changed") == []
-
-
 def test_of_two_people_the_later_counts_and_both_see_it(shelf, serve):
     shelf.put_crops(CROPS)
     one, other = serve(shelf, "--who", "Ada"), serve(shelf, "--who", "Bob")
@@ -80,7 +71,7 @@ def test_a_correction_that_comes_late_is_heard(shelf, serve):
     name = f"{datetime.now(UTC) - timedelta(minutes=2):%Y%m%dT%H%M%S.%f}-late.json"
     shelf.store.put(FOLDER + name, late.model_dump_json().encode())
     server.state(lambda state: state["said"] == 2)
-    assert server.list(label="-") == [1]
+    assert server.list(out="yes") == [1]
 
 
 def test_a_clock_that_is_ahead_hides_nothing(shelf, serve):
@@ -105,7 +96,7 @@ def test_what_the_store_does_not_take_is_said_and_can_be_said_again(shelf, serve
     server = serve(shelf)
     dataset = server.ready()["dataset"]
     (tmp_path / "store" / "corrections").write_text("in the way")
-    message = {"dataset": dataset, "rows": [0], "label": "blue"}
+    message = {"dataset": dataset, "rows": [0], "label": "blue", "id": "a" * 32}
     status, _, body = server.ask("POST", "/api/say", message)
     assert status == 503
     assert json.loads(body)["error"]
@@ -113,6 +104,23 @@ def test_what_the_store_does_not_take_is_said_and_can_be_said_again(shelf, serve
     (tmp_path / "store" / "corrections").unlink()
     assert server.ask("POST", "/api/say", message)[0] == 200
     assert server.list(seen="yes") == [0]
+    assert len([*shelf.store.list(FOLDER)]) == 1
+
+
+def test_a_store_that_went_away_is_not_made_anew(shelf, serve, tmp_path):
+    shelf.put_crops(CROPS)
+    server = serve(shelf)
+    server.ready()
+    assert server.say([0], "blue", "a" * 32) == 200
+    (tmp_path / "store").rename(tmp_path / "away")
+    message = {"dataset": server.state()["dataset"], "rows": [1], "label": "blue", "id": "b" * 32}
+    status, _, body = server.ask("POST", "/api/say", message)
+    assert status == 503
+    assert "the store has these crops no more" in json.loads(body)["error"]
+    assert server.take_back(id="a" * 32) == 503
+    assert not (tmp_path / "store").exists()
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert server.ask("POST", "/api/say", message)[0] == 200
 
 
 def test_of_a_server_that_is_killed_every_answer_was_true(shelf, serve):
@@ -146,7 +154,7 @@ def test_a_page_of_crops_that_are_not_held_is_told_so(shelf, serve):
     shelf.put_crops(CROPS)
     server = serve(shelf)
     server.ready()
-    unknown = {"dataset": "0" * 16, "rows": [0], "label": "blue"}
+    unknown = {"dataset": "0" * 16, "rows": [0], "label": "blue", "id": "a" * 32}
     status, _, body = server.ask("POST", "/api/say", unknown)
     assert (status, json.loads(body)["error"]) == (
         409,
@@ -164,10 +172,34 @@ def test_a_page_of_crops_that_are_not_held_is_told_so(shelf, serve):
         ({"rows": list(range(501))}, 400),
         ({"why": "not asked for"}, 400),
         ({"label": 7}, 400),
+        ({"id": "a" * 31}, 400),
+        ({"id": None}, 400),
     ],
 )
 def test_what_makes_no_sense_is_refused(standing, change, status):
     shelf, server = standing
-    message = {"dataset": server.state()["dataset"], "rows": [0], "label": "blue", **change}
+    message = {"dataset": server.state()["dataset"], "rows": [0], "label": "blue"}
+    message |= {"id": "a" * 32} | change
     assert server.ask("POST", "/api/say", message)[0] == status
     assert not [*shelf.store.list(FOLDER)]
+
+
+def test_what_was_sent_before_the_end_is_written(shelf, serve):
+    """Though it waits for what was sent before it."""
+    shelf.put_crops(CROPS)
+    server = serve(shelf)
+    dataset = server.ready()["dataset"]
+    address = urlsplit(server.url)
+    pages = [http.client.HTTPConnection(address.hostname, address.port) for _ in range(60)]
+    for page in pages:
+        page.request("GET", "/healthz")
+        page.getresponse().read()
+    for page in pages:
+        message = {"dataset": dataset, "rows": [0], "label": "blue", "id": uuid.uuid4().hex}
+        headers = {"Content-Type": "application/json"}
+        page.request("POST", "/api/say", json.dumps(message), headers)
+    pages[0].getresponse().read()
+    server.process.send_signal(signal.SIGTERM)
+    assert [page.getresponse().status for page in pages[1:]] == [200] * 59
+    assert server.process.wait(10) == 0
+    assert len([*shelf.store.list(FOLDER)]) == 60

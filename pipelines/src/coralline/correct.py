@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from coralline_core import rows
-from coralline_core.corrections import Correction, CropOf, record
+from coralline_core.corrections import Correction, CropOf, corrected_crops, meant, record
 from coralline_core.errors import CorallineError
 from coralline_core.manifests import newest
 from coralline_core.reports import Report
 
+from coralline.statements import SHOWN, things_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from coralline_core.corrections import Box
     from coralline_core.store import Store
 
     from coralline.project import Project
 
 _DIGITS = re.compile(r"[0-9a-f]{8,64}")
-_SHOWN = 12  # digits of a sha256 that people are shown
 _NAMED = 5  # images of which several are meant
 
 
@@ -32,13 +34,16 @@ class CorrectReport(Report):
     key: str
     """Of the object in the store."""
     correction: Correction
+    stay: dict[str, int]
+    """By photo, how many of its crops have what was said of each by itself."""
 
     def __str__(self) -> str:
         label = self.correction.label or "none of the labels"
-        lines = [f"{sha256[:_SHOWN]}  {label}" for sha256 in self.correction.images]
+        lines = [f"{thing}  {label}" for thing in things_of(self.correction)]
         lines += [
-            f"{crop.photo[:_SHOWN]}, crop at {crop.box[0]},{crop.box[1]}  {label}"
-            for crop in self.correction.crops
+            f"{n} crops of {photo[:SHOWN]} were labelled by themselves and stay as they are: "
+            "--list, --take-back"
+            for photo, n in self.stay.items()
         ]
         return "\n".join([*lines, "kept: the next run's dataset has it so"])
 
@@ -76,19 +81,33 @@ def correct(
     crops = _crops(store)
     everything = pa.chunked_array([*known.chunks, *crops["sha256"].chunks], pa.string())
     named = dict.fromkeys(_complete(image.lower(), everything, store) for image in images)
-    meant = crops.filter(pc.is_in(crops["sha256"], value_set=pa.array(named, pa.string())))
-    of_crops = set(meant["sha256"].to_pylist())
+    chosen = crops.filter(pc.is_in(crops["sha256"], value_set=pa.array(named, pa.string())))
+    of_crops = set(chosen["sha256"].to_pylist())
     correction = Correction(
         images=tuple(sha256 for sha256 in named if sha256 not in of_crops),
         crops=tuple(
-            CropOf(photo=row["source_sha256"], box=tuple(row["box"])) for row in meant.to_pylist()
+            CropOf(photo=row["source_sha256"], box=tuple(row["box"])) for row in chosen.to_pylist()
         ),
         label=label,
         why=why,
         who=who,
         at=datetime.now(UTC),
     )
-    return CorrectReport(key=record(store, correction), correction=correction)
+    stay = {} if label is None else _labelled_by_themselves(store, correction.images)
+    return CorrectReport(key=record(store, correction), correction=correction, stay=stay)
+
+
+def _labelled_by_themselves(store: Store, photos: Sequence[str]) -> dict[str, int]:
+    """How many crops of each photo somebody has spoken of; none where nobody has."""
+    said = corrected_crops(store) if photos else {}
+    found = {}
+    for photo in said.keys() & {*photos}:
+        crops: list[Box] = []
+        for box in said[photo]:
+            if meant(box, crops) is None:  # else it is one that was cut with another margin
+                crops.append(box)
+        found[photo] = len(crops)
+    return found
 
 
 def _known(store: Store) -> pa.ChunkedArray[Any]:

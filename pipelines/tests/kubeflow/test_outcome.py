@@ -90,16 +90,19 @@ class _Images(dict):
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"),
+    ("log", "fault", "says"),
     [
-        (None, "no log of `publish` says it"),  # as it is not kept
-        (500, "Kubeflow Pipelines refuses (500): no healthy upstream"),
+        ("", None, "no log of `publish` says it"),  # as it is not kept
+        (_said(SUMMARY).partition(', "gates"')[0], None, "no log of `publish` says it"),  # cut
+        (_said(SUMMARY).replace("95", ""), None, "the log of `publish` is garbled where it says"),
+        ("", 500, "Kubeflow Pipelines refuses (500): no healthy upstream"),
     ],
 )
 def test_where_the_log_cannot_be_had_the_page_is_named(
-    stub, coralline_command, glasses, play, fault, says
+    stub, coralline_command, glasses, play, log, fault, says
 ):
     play(("SUCCEEDED", DONE))
+    stub.logs[node("publish")] = log
     playing = stub.fault
     stub.fault = lambda *asked: fault if "main-logs" in asked[1] else playing(*asked)
     code, _, error = coralline_command("submit", glasses(), "--wait")

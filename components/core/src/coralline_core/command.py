@@ -176,14 +176,21 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
 def _tell(handover: Handover, step: str, failure: CorallineError) -> None:
     """Let those that wait know of a failure, if the store takes it soon: it may be what failed."""
+    told: list[bool] = []
 
     def fail() -> None:
         with suppress(CorallineError):  # the step's own failure is what is said
             handover.fail(step, failure)
+            told.append(True)
 
     telling = threading.Thread(target=fail, daemon=True)
     telling.start()
     telling.join(_SOON)
+    if not told:
+        print(
+            f"{step:<8} the other steps could not be told: they wait until their deadline",
+            file=sys.stderr,
+        )
 
 
 def _run_name(value: str) -> str:

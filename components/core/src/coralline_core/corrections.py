@@ -9,7 +9,7 @@ from coralline_core import journal
 from coralline_core.reports import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from coralline_core.store import Store
 
@@ -32,7 +32,8 @@ class CropOf(Report):
 class Correction(Report):
     """An object under `corrections/`, never changed; of two about one thing the later counts.
 
-    What is said of a crop counts for it whatever is said of its photo.
+    What is said of a crop counts for it whatever is said of its photo. What is taken back was never
+    said: what was said before it counts again, or else the label that was found.
     """
 
     schema_version: Literal[1] = 1
@@ -45,6 +46,10 @@ class Correction(Report):
     who: str | None = None
     why: str | None = None
     at: datetime
+    takes_back: tuple[str, ...] = ()
+    """Keys of corrections that count no more. Taking back cannot be taken back: say it again."""
+    act: str | None = None
+    """What its writer calls it, to know it again where no answer came."""
 
 
 def record(store: Store, correction: Correction) -> str:
@@ -56,6 +61,19 @@ def record(store: Store, correction: Correction) -> str:
     return journal.append(store, FOLDER, correction)
 
 
+def standing(store: Store) -> Iterator[tuple[str, Correction]]:
+    """What people said and nobody has taken back: each with its key, in the order of time.
+
+    Raises:
+        CorallineError: A correction cannot be read.
+    """
+    all_of_them = list(journal.read(store, Correction, store.list(FOLDER)))
+    taken_back = {key for _, correction in all_of_them for key in correction.takes_back}
+    for key, correction in all_of_them:
+        if key not in taken_back and (correction.images or correction.crops):
+            yield key, correction
+
+
 def corrected(store: Store) -> dict[str, str | None]:
     """The label that people gave, by the photo's sha256.
 
@@ -63,7 +81,7 @@ def corrected(store: Store) -> dict[str, str | None]:
         CorallineError: A correction cannot be read.
     """
     labels: dict[str, str | None] = {}
-    for _, correction in journal.read(store, Correction, store.list(FOLDER)):
+    for _, correction in standing(store):
         labels.update(dict.fromkeys(correction.images, correction.label))
     return labels
 
@@ -75,7 +93,7 @@ def corrected_crops(store: Store) -> dict[str, dict[Box, str | None]]:
         CorallineError: A correction cannot be read.
     """
     labels: dict[str, dict[Box, str | None]] = {}
-    for _, correction in journal.read(store, Correction, store.list(FOLDER)):
+    for _, correction in standing(store):
         for crop in correction.crops:
             boxes = labels.setdefault(crop.photo, {})
             boxes.pop(crop.box, None)  # so that it comes last

@@ -24,7 +24,9 @@ def main() -> int:
     )
     parser.add_argument("--store", required=True, help="the store's URI, or a folder")
     parser.add_argument("--host", default=HOST, help=f"default: {HOST}; in a container: 0.0.0.0")
-    parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}; 0: any free one")
+    parser.add_argument(
+        "--port", type=int, default=PORT, help=f"Where to listen; 0: any free one. Default: {PORT}"
+    )
     parser.add_argument(
         "--allow-host",
         action="append",

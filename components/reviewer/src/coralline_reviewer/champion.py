@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEY = "champion.json"
+_CHECKSUMS = "SHA256SUMS"
 
 
 class _Named(BaseModel):
@@ -67,13 +69,15 @@ class Champion:
             CorallineError: A file of it is missing or wrong.
         """
         folder = f"models/{version}"
-        files = [store.get(f"{folder}/{name}") for name in (MODEL_JSON, INT8)]
-        spec, model = (file.data if file else None for file in files)
+        files = [store.get(f"{folder}/{name}") for name in (MODEL_JSON, INT8, _CHECKSUMS)]
+        spec, model, checksums = (file.data if file else None for file in files)
         try:
             if spec is None or model is None:
                 raise ValueError("a file is missing")
+            if checksums is not None:  # before LiteRT is given what it may not survive
+                _check(model, checksums)
             return cls(version, ModelSpec.model_validate_json(spec), model)
-        except ValueError as error:  # pydantic's and LiteRT's are
+        except (ValueError, RuntimeError) as error:  # pydantic's and LiteRT's are
             what = f"the champion cannot be used: {str(error).splitlines()[0]}"
             fix = "See what else is wrong: coralline verify."
             raise CorallineError(what, where=f"{store.uri}/{folder}", fix=fix) from error
@@ -95,6 +99,19 @@ class Champion:
         return np.asarray((raw.astype(np.float32) - zero_point) * scale, np.float32)
 
 
+def _check(model: bytes, checksums: bytes) -> None:
+    line = f"{hashlib.sha256(model).hexdigest()}  {INT8}"
+    if line not in checksums.decode(errors="replace").splitlines():
+        raise ValueError(f"{INT8} is not what {_CHECKSUMS} says")
+
+
 def open_picture(png: bytes) -> Image.Image:
-    """A crop as the model takes it: RGB."""
-    return Image.open(io.BytesIO(png)).convert("RGB")
+    """A crop as the model takes it: RGB.
+
+    Raises:
+        ValueError: It is no picture, or a damaged one.
+    """
+    try:
+        return Image.open(io.BytesIO(png)).convert("RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from error

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from coralline_core import rows
-from coralline_core.forgotten import Forgotten
 from coralline_core.selection import Lookup
 from coralline_core.shards import Shard, open_shard
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from coralline_core.dataset import Dataset
     from coralline_core.store import Store
 
-_KNOWN = ("label", "group", "split", "source_sha256", "box", "box_label", "page_url")
-_COLUMNS = (*_KNOWN, "creator", "licence")
+_COLUMNS = ("label", "split", "source_sha256", "box", "box_label", "page_url", "creator", "licence")
 _PLACE = ("shard", "row_group", "row")
 _READERS = 8
 _HELD = 8  # row groups of pictures, about 8 MB each
@@ -47,10 +45,18 @@ class Crops:
         self._pictures = lru_cache(_HELD)(self._read_pictures)
         self._reading: defaultdict[tuple[int, int], Lock] = defaultdict(Lock)
         self.table = self._read()
-        """Label, group, split, photo, box and credits of each crop; where its picture is."""
+        """Label, split, photo, box and credits of each crop; where its picture is."""
+        self.gone = np.zeros(len(self), bool)
+        """Which crops nobody must be shown. Their rows stay: every server counts alike."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    def forget(self, photos: Iterable[str]) -> None:
+        """Show no crop of some photos any more, by their sha256."""
+        gone = self.gone.copy()
+        gone[self.rows_of(photos)] = True
+        self.gone = gone
 
     def picture(self, row: int) -> bytes:
         """A crop's PNG. What lies near it in the store is held for a while.
@@ -92,10 +98,10 @@ class Crops:
         return found
 
     def _read(self) -> pa.Table:
-        """Those of the selection, without the photos that somebody wanted gone since."""
+        """Those of the selection."""
         lookup = None
         if self.dataset.selection:
-            decided = ("label", "group", "split")
+            decided = ("label", "split")
             selected = self.dataset.selected(self._store, ("sha256", *decided))
             lookup = Lookup(selected, ("source_sha256",), decided)
         with ThreadPoolExecutor(_READERS, "read") as pool:
@@ -104,9 +110,7 @@ class Crops:
             batches = [_selected(batch, lookup) for some in read for batch in some]
         known = [rows.CROPS.field(name) for name in _COLUMNS]
         schema = pa.schema([*known, *(pa.field(name, pa.int32()) for name in _PLACE)])
-        table = pa.Table.from_batches(batches, schema).combine_chunks()
-        gone = pa.array(sorted(Forgotten.read(self._store).images), pa.string())
-        return table.filter(pc.invert(pc.is_in(table["source_sha256"], value_set=gone)))
+        return pa.Table.from_batches(batches, schema).combine_chunks()
 
     def _read_pictures(self, shard: int, group: int) -> Any:
         with open_shard(self._store, self.dataset.shards[shard]) as parquet:

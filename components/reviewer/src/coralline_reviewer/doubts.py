@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from tempfile import TemporaryFile, gettempdir
+import tempfile
+import time
+import traceback
+from contextlib import contextmanager
+from tempfile import TemporaryFile
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +18,8 @@ from coralline_core.errors import CorallineError
 from coralline_reviewer.champion import open_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from coralline_reviewer.crops import Crops
 
 _THUMBNAIL = 160  # px of the longer side, at most
+_AGAIN = 20  # s until an error may have passed
 
 
 class Doubts:
@@ -39,20 +46,25 @@ class Doubts:
         self.champion = champion
         self.done = 0
         """How many crops have been looked at: those of the first rows."""
+        self.unseen = 0
+        """How many of them could not be opened: of these it thinks nothing."""
         self.error: CorallineError | None = None
         """Why it went no further."""
         self._probabilities = np.full((len(crops), len(champion.labels)), np.nan, np.float32)
         self._thumbnails = _Thumbnails(len(crops))
         self._stopped = False
+        self._again_at = 0.0
         self._thread: Thread | None = None
 
     def go_on(self) -> None:
-        """Begin, or go on after an error; a thread that is at work is left to it."""
+        """Begin, or go on some time after an error; a thread that is at work is left to it."""
         size = self.crops.dataset.settings.get("size")
         if size != self.champion.side:
             what = f"the champion takes crops of {self.champion.side} px, and these have {size}"
             self.error = CorallineError(what, fix="The next run trains one that fits.")
-        elif not self._stopped and not (self._thread and self._thread.is_alive()):
+        elif self._stopped or (self._thread and self._thread.is_alive()):
+            return
+        elif time.monotonic() >= self._again_at:
             self.error = None
             self._thread = Thread(target=self._work, name="doubts", daemon=True)
             self._thread.start()
@@ -64,7 +76,7 @@ class Doubts:
     def of(self, row: int) -> tuple[str, float] | None:
         """The label that the champion gives a crop, and its probability; None while not known."""
         probabilities = self._probabilities[row]
-        if row >= self.done:
+        if row >= self.done or np.isnan(probabilities[0]):
             return None
         best = int(probabilities.argmax())
         return self.champion.labels[best], float(probabilities[best])
@@ -91,12 +103,25 @@ class Doubts:
             for row, png in self.crops.pictures(self.done):
                 if self._stopped:
                     return
-                picture = open_picture(png)
-                self._probabilities[row] = self.champion.probabilities(picture)
-                self._thumbnails.add(row, picture)
+                self._look(row, png)
                 self.done = row + 1
         except CorallineError as error:  # said on the page; tried again while somebody looks at it
+            self._again_at = time.monotonic() + _AGAIN
             self.error = error
+        except Exception as error:  # noqa: BLE001 - nobody would see that this thread has ended
+            traceback.print_exc()
+            self._stopped = True
+            lines = str(error).splitlines() or [""]
+            self.error = CorallineError(f"the champion failed: {type(error).__name__}: {lines[0]}")
+
+    def _look(self, row: int, png: bytes) -> None:
+        try:
+            picture = open_picture(png)
+        except ValueError:  # others can be looked at; `coralline verify` finds it
+            self.unseen += 1
+            return
+        self._probabilities[row] = self.champion.probabilities(picture)
+        self._thumbnails.add(row, picture)
 
 
 class _Thumbnails:
@@ -104,10 +129,14 @@ class _Thumbnails:
 
     Args:
         n: How many there may be.
+
+    Raises:
+        CorallineError: There is no place for temporary files.
     """
 
     def __init__(self, n: int) -> None:
-        self._file = TemporaryFile()  # noqa: SIM115 - as long as this object
+        with _failures():
+            self._file = TemporaryFile()  # noqa: SIM115 - as long as this object
         self._places = np.zeros((n, 2), np.int64)
         self._end = 0
 
@@ -121,12 +150,8 @@ class _Thumbnails:
         jpeg = io.BytesIO()
         picture.save(jpeg, "JPEG", quality=88)
         data = jpeg.getvalue()
-        try:
+        with _failures():
             os.pwrite(self._file.fileno(), data, self._end)
-        except OSError as error:
-            what = f"cannot write a temporary file: {error.strerror}"
-            fix = "Free some space there, or set TMPDIR."
-            raise CorallineError(what, where=gettempdir(), fix=fix) from error
         self._places[row] = self._end, len(data)
         self._end += len(data)
 
@@ -134,3 +159,13 @@ class _Thumbnails:
         """Its bytes; None where there is none."""
         start, length = self._places[row].tolist()
         return os.pread(self._file.fileno(), length, start) if length else None
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write a temporary file: {error.strerror or error}"
+        where = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - as tempfile does
+        raise CorallineError(what, where=where, fix="Make room there, or set TMPDIR.") from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from coralline_core.errors import CorallineError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -39,8 +40,11 @@ def guard(hosts: Iterable[str], who: str | None, who_header: str | None) -> Midd
         hosts: Names by which the server is reached, beside those of this machine.
         who: Who everybody here is.
         who_header: The header in which a proxy says who asks; whoever comes without it is refused.
+
+    Raises:
+        CorallineError: A host is no name.
     """
-    ours = {*_LOCAL, *(host.lower() for host in hosts)}
+    ours = {*_LOCAL, *map(_allowed, hosts)}
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -58,12 +62,24 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def _check_host(request: web.Request, ours: set[str]) -> None:
+def _allowed(host: str) -> str:
+    name = _name_of(host)
+    if not name or set(host) & set("/@*? "):
+        fix = "Name it as in review.example.org, with no https:// before it."
+        raise CorallineError(f"{host!r} is no name of a host", where="--allow-host", fix=fix)
+    return name
+
+
+def _name_of(netloc: str) -> str:
+    """The name in `name:port`, in small letters; empty where there is none."""
     try:
-        name = urlsplit(f"//{request.host}").hostname or ""
+        return urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
-        name = ""
-    if name not in ours:
+        return ""
+
+
+def _check_host(request: web.Request, ours: set[str]) -> None:
+    if _name_of(request.host) not in ours:
         raise web.HTTPMisdirectedRequest(
             text=f"this server is not {request.host}. Where it should be: --allow-host NAME"
         )
@@ -71,7 +87,8 @@ def _check_host(request: web.Request, ours: set[str]) -> None:
 
 def _check_source(request: web.Request) -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    # As it is written, but for the scheme: a proxy may have had TLS.
+    if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(text="another site's page may not talk to this server")
     if request.method not in ("GET", "HEAD") and request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="JSON alone is taken")

@@ -6,33 +6,34 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from coralline_core.corrections import CropOf
+from coralline_core import forgotten, journal
 from coralline_core.errors import CorallineError
+from coralline_core.forgotten import Forgotten, Notice
 from coralline_core.manifests import newest
 
+from coralline_reviewer.acts import Acts
 from coralline_reviewer.champion import Champion, champion_version
 from coralline_reviewer.crops import Crops
 from coralline_reviewer.doubts import Doubts
-from coralline_reviewer.messages import Crop, Described, Heard, Listed, Scoring, State
+from coralline_reviewer.messages import Crop, Described, Heard, Listed, Scoring, State, TakenBack
+from coralline_reviewer.refused import GoneError, RefusedError
 from coralline_reviewer.said import Said
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from coralline_core.store import Store
 
-    from coralline_reviewer.messages import Order, Seen
+    from coralline_reviewer.messages import History, Say, TakeBack, Wanted
     from coralline_reviewer.settings import ReviewSettings
 
 _LOOK = 60  # s between looks for newer crops and another champion, once there are any
 
 
-class RefusedError(CorallineError):
-    """A page asks for what cannot be: it may be older than what is here now."""
-
-
 class Review:
-    """A project's crops under review. Any thread may ask it; `refresh` is for one at a time.
+    """A project's crops under review. Any thread may ask it.
+
+    `refresh` is for one at a time, and so are `say` and `take_back`.
 
     Args:
         settings: The project's name and labels.
@@ -43,26 +44,23 @@ class Review:
         self._settings = settings
         self._store = store
         self._said = Said(store)
+        self._acts = Acts(store, self._said)
         self._held: tuple[Crops, ...] = ()  # the newest, and what pages may still show before it
         self._doubts: Doubts | None = None
+        self._notices: dict[str, Notice] = {}
         self._looked_at: float | None = None
-        self._error: CorallineError | None = None
+        self._errors: dict[str, CorallineError | None] = {}
 
     def refresh(self) -> None:
         """See what others said, and now and then whether there are newer crops.
 
         That the store cannot be reached is kept for `state` to say.
         """
-        try:
-            self._said.refresh()
-            now = time.monotonic()
-            if not self._held or self._looked_at is None or now > self._looked_at + _LOOK:
-                self._look()
-                self._looked_at = now
-        except CorallineError as error:
-            self._error = error
-        else:
-            self._error = None
+        heard = self._try("hear", self._hear)
+        since = self._looked_at
+        if heard and (not self._held or since is None or time.monotonic() > since + _LOOK):
+            self._try("look", self._look)
+            self._looked_at = time.monotonic()  # what is broken is not asked for again and again
         if self._doubts is not None and self._doubts.error is not None:
             self._doubts.go_on()
 
@@ -73,33 +71,21 @@ class Review:
             who: Who asks.
         """
         dataset = self._held[0].dataset if self._held else None
-        doubts, scoring = self._doubts, None
-        if doubts is not None:
-            error = str(doubts.error) if doubts.error else None
-            done, total = doubts.done, len(doubts.crops)
-            scoring = Scoring(version=doubts.champion.version, done=done, total=total, error=error)
+        error = next(filter(None, self._errors.values()), None)
         return State(
             name=self._settings.name,
             labels=self._settings.labels,
             who=who,
             store=self._store.uri,
             dataset=dataset.id if dataset else None,
-            written=dataset.saved_at if dataset else None,
-            counts=dataset.counts if dataset else {},
-            scoring=scoring,
+            scoring=_scoring(self._doubts) if self._doubts else None,
             said=self._said.revision,
-            looking=self._looked_at is None and self._error is None,
-            error=str(self._error) if self._error else None,
+            looking=self._looked_at is None and error is None,
+            error=str(error) if error else None,
         )
 
-    def listed(self, label: str, split: str, seen: Seen, order: Order) -> Listed:
+    def listed(self, wanted: Wanted) -> Listed:
         """The crops that a page wants to go through.
-
-        Args:
-            label: As it is now, after what was said; empty for all. `-` for none of the labels.
-            split: Empty for all.
-            seen: Whether somebody has said something of them; `changed`: another label.
-            order: What the champion believes least first; by label; or as they are stored.
 
         Raises:
             RefusedError: There are no crops.
@@ -108,19 +94,19 @@ class Review:
         given = np.array(crops.table["label"].to_pylist(), object)
         now, heard = given.copy(), np.zeros(len(crops), bool)
         for row, statements in self._said.of(crops).items():
-            now[row], heard[row] = statements[-1].label or "-", True
-        chosen = np.ones(len(crops), bool)
-        if label:
-            chosen &= now == label
-        if split:
-            chosen &= np.array(crops.table["split"].to_pylist(), object) == split
-        if seen:
-            chosen &= {"yes": heard, "no": ~heard, "changed": now != given}[seen]
+            now[row], heard[row] = statements[-1].label, True
+        chosen = ~crops.gone
+        if wanted.out or wanted.label:
+            chosen &= now == (wanted.label or None)
+        if wanted.split:
+            chosen &= np.array(crops.table["split"].to_pylist(), object) == wanted.split
+        if wanted.seen:
+            chosen &= {"yes": heard, "no": ~heard, "changed": now != given}[wanted.seen]
         rows = np.flatnonzero(chosen)
         doubts = self._doubts
-        if order == "label":
-            rows = rows[np.argsort(now[rows].astype(str), kind="stable")]
-        elif order == "doubt" and doubts is not None and doubts.crops is crops:
+        if wanted.order == "label":
+            rows = rows[np.argsort([label or "" for label in now[rows]], kind="stable")]
+        elif wanted.order == "doubt" and doubts is not None and doubts.crops is crops:
             rows = rows[np.argsort(-doubts.doubt()[rows], kind="stable")]  # NaN last
         return Listed(dataset=crops.dataset.id, rows=rows.tolist())
 
@@ -135,6 +121,7 @@ class Review:
         said = self._said.of(crops, rows)
         doubts = self._doubts if self._doubts and self._doubts.crops is crops else None
         described = []
+        rows = [row for row in rows if not crops.gone[row]]
         for row, known in zip(rows, crops.about(rows), strict=True):
             thinks, probability = (doubts.of(row) if doubts else None) or (None, None)
             described.append(
@@ -150,7 +137,8 @@ class Review:
                     thinks=thinks,
                     probability=probability,
                     said=[
-                        Heard(label=one.label, who=one.who, at=one.at) for one in said.get(row, ())
+                        Heard(key=one.key, label=one.label, who=one.who, at=one.at)
+                        for one in said.get(row, ())
                     ],
                 )
             )
@@ -160,38 +148,75 @@ class Review:
         """A crop's picture: a PNG; or a JPEG, where a small one will do and is there.
 
         Raises:
-            RefusedError: As in `described`.
+            RefusedError: As in `described`; GoneError, if somebody wanted it gone.
             CorallineError: The store cannot be read.
         """
         crops = self._of(dataset, [row])
+        if crops.gone[row]:
+            raise GoneError("somebody wanted this picture gone")
         if small and self._doubts is not None and self._doubts.crops is crops:
             thumbnail = self._doubts.thumbnail(row)
             if thumbnail is not None:
                 return thumbnail
         return crops.picture(row)
 
-    def say(self, dataset: str, rows: Sequence[int], label: str | None, who: str | None) -> None:
+    def history(self) -> History:
+        """What was said last and is not taken back."""
+        return self._acts.history(self._held[0] if self._held else None)
+
+    def say(self, said: Say, who: str | None) -> None:
         """Write down what somebody says of crops; once this returns, it is in the store.
 
         Raises:
-            RefusedError: As in `described`, or the project has no such label.
+            RefusedError: As in `described`, or the project has no such label; and as `Acts.say`.
             CorallineError: The store cannot be written.
         """
-        if label is not None and label not in self._settings.labels:
-            raise RefusedError(f"the project has no label {label!r}")
-        crops = [
-            CropOf(photo=crop["source_sha256"], box=tuple(crop["box"]))
-            for crop in self._of(dataset, rows).about(rows)
-        ]
-        self._said.say(crops, label, who)
+        if said.label is not None and said.label not in self._settings.labels:
+            raise RefusedError(f"the project has no label {said.label!r}")
+        crops = self._of(said.dataset, said.rows)
+        self._acts.say(said.id, crops, said.rows, said.label, who)
+
+    def take_back(self, which: TakeBack, who: str | None) -> TakenBack:
+        """Have something that was said count no more; once this returns, it does not.
+
+        Raises:
+            RefusedError: Nobody said it.
+            CorallineError: The store cannot be written.
+        """
+        key = self._acts.withdraw(which.id) if which.id else which.key
+        if key is not None:
+            self._acts.take_back(key, self._newest(), who)
+        return TakenBack(said=self._said.revision)
+
+    def _try(self, name: str, work: Callable[[], None]) -> bool:
+        """Keep the error of some work, for `state`; whether there was none."""
+        try:
+            work()
+        except CorallineError as error:
+            self._errors[name] = error
+        else:
+            self._errors[name] = None
+        return self._errors[name] is None
+
+    def _hear(self) -> None:
+        self._said.refresh()
+        new = journal.unread(self._store, forgotten.FOLDER, self._notices)
+        notices = dict(journal.read(self._store, Notice, new))
+        self._notices |= notices
+        if images := Forgotten(notices.values()).images:
+            for crops in self._held:
+                crops.forget(images)
 
     def _look(self) -> None:
         dataset = newest(self._store, "crops")
         if dataset is None:
+            if self._held:
+                raise CorallineError("the store has no crops any more", where=self._store.uri)
             return
         crops = next(iter(self._held), None)
         if crops is None or crops.dataset.id != dataset.id:
             crops = Crops(dataset, self._store)
+            crops.forget(Forgotten(self._notices.values()).images)
         doubts = None
         try:
             doubts = self._asked(crops)
@@ -223,3 +248,11 @@ class Review:
             if crops.dataset.id == dataset and all(row < len(crops) for row in rows):
                 return crops
         raise RefusedError("there are newer crops: load the page again")
+
+
+def _scoring(doubts: Doubts) -> Scoring:
+    error = str(doubts.error) if doubts.error else None
+    if error is None and doubts.unseen:
+        error = f"{doubts.unseen} crops cannot be opened: coralline verify"
+    done, total = doubts.done, len(doubts.crops)
+    return Scoring(version=doubts.champion.version, done=done, total=total, error=error)

@@ -37,7 +37,9 @@ def serve(
     who_header: str | None = None,
     ready: Callable[[str], object] = lambda _: None,
 ) -> NoReturn:
-    """Serve the page until SIGTERM or Ctrl-C; then the process ends, at once and with 0.
+    """Serve the page until SIGTERM or Ctrl-C; then the process ends, with 0.
+
+    What was sent by then is written first, if the store takes it within seconds.
 
     Args:
         settings: The project's name and labels.
@@ -50,11 +52,17 @@ def serve(
         ready: Told the page's address.
 
     Raises:
-        CorallineError: The port is taken, or there is no such address.
+        CorallineError: The port is taken, there is no such address, or a name is none.
     """
+    app = application(Review(settings, store), allow_hosts, who, who_header)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.getaddrinfo(host, None, family)  # which says what is wrong with a name
         listener = socket.create_server((host, port), family=family)
+    except socket.gaierror as error:
+        what = f"cannot listen: {error.strerror}"
+        fix = "With --host, name an address of this machine."
+        raise CorallineError(what, where=f"{host}:{port}", fix=fix) from error
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None)
         raise CorallineError(
@@ -62,7 +70,6 @@ def serve(
             where=f"{host}:{port}",
             fix="Name another port with --port, or end the program that has this one.",
         ) from error
-    app = application(Review(settings, store), allow_hosts, who, who_header)
     asyncio.run(_run(app, listener, ready))
     # Threads may be waiting for a store that does not answer, for minutes. A correction is whole in
     # the store or not there, and the page has been told of none that is not.

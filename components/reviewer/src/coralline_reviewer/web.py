@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 from coralline_core.errors import CorallineError
+from coralline_core.reports import Report
 from pydantic import ValidationError
 
 from coralline_reviewer.guard import HEALTH, add_headers, guard
-from coralline_reviewer.messages import PAGE, Order, Say, Seen
-from coralline_reviewer.review import RefusedError
+from coralline_reviewer.messages import PAGE, Say, TakeBack, Wanted
+from coralline_reviewer.refused import GoneError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from coralline_core.reports import Report
 
     from coralline_reviewer.guard import Handler
     from coralline_reviewer.review import Review
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Report)
 
 _PAGE = Path(__file__).parent / "page"
-_FILES = ("style.css", "icon.svg", "review.js", "card.js", "panels.js", "server.js", "writes.js")
+_SCRIPTS = ("review", "grid", "card", "history", "panels", "server", "writes")
+_FILES = ("style.css", "icon.svg", *(f"{name}.js" for name in _SCRIPTS))
 _FRESH = 2  # s for which what is known of the store is new enough
 _READERS = 8
 _LARGEST = 64 << 10  # bytes of a request
+_KEPT = 600  # s that browsers keep a picture; somebody may want it gone
+_DRAIN = 5  # s in which what was sent before the end must be written
 
 
 def application(
@@ -56,11 +60,14 @@ def application(
             web.get("/api/list", server.list),
             web.get("/api/crops", server.crops),
             web.get("/api/picture/{dataset}/{row:[0-9]{1,9}}", server.picture),
+            web.get("/api/history", server.history),
             web.post("/api/say", server.say),
+            web.post("/api/take-back", server.take_back),
         ]
     )
     app.on_response_prepare.append(add_headers)
     app.on_startup.append(server.look)
+    app.on_shutdown.append(server.drain)
     return app
 
 
@@ -88,14 +95,12 @@ class _Server:
         return _json(self._review.state(request["who"]))
 
     async def list(self, request: web.Request) -> web.Response:
-        """`GET /api/list?label=…&split=…&seen=…&order=…`."""
-        asked = request.query
-        seen, order = asked.get("seen", ""), asked.get("order", "doubt")
-        if seen not in get_args(Seen) or order not in get_args(Order):
-            raise web.HTTPBadRequest(text="no such order, or no such kind of crops")
-        label, split = asked.get("label", ""), asked.get("split", "")
-        found = await self._read(self._review.listed, label, split, seen, order)
-        response = _json(found)
+        """`GET /api/list?label=…&out=…&split=…&seen=…&order=…`."""
+        try:
+            wanted = Wanted.model_validate(dict(request.query))
+        except ValidationError as error:
+            raise _no_sense(error) from error
+        response = _json(await self._read(self._review.listed, wanted))
         response.enable_compression()
         return response
 
@@ -111,25 +116,40 @@ class _Server:
         return _json(await self._read(self._review.described, dataset, rows))
 
     async def picture(self, request: web.Request) -> web.Response:
-        """`GET /api/picture/<dataset>/<row>`, with `?small` for a grid: it never changes."""
+        """`GET /api/picture/<dataset>/<row>`, with `?small` for a grid."""
         dataset, row = request.match_info["dataset"], int(request.match_info["row"])
         small = "small" in request.query
         data = await self._read(lambda: self._review.picture(dataset, row, small=small))
         kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
-        kept = {"Cache-Control": "private, max-age=86400, immutable"}
+        kept = {"Cache-Control": f"private, max-age={_KEPT}"}
         return web.Response(body=data, content_type=kind, headers=kept)
+
+    async def history(self, _: web.Request) -> web.Response:
+        """`GET /api/history`."""
+        return _json(await self._read(self._review.history))
 
     async def say(self, request: web.Request) -> web.Response:
         """`POST /api/say`: answered when it is in the store."""
-        try:
-            said = Say.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise web.HTTPBadRequest(text=error.errors()[0]["msg"]) from error
-        loop, write = asyncio.get_running_loop(), self._review.say
-        given = said.dataset, said.rows, said.label, request["who"]
-        # A page that is closed meanwhile has said it all the same.
-        await asyncio.shield(loop.run_in_executor(self._writer, write, *given))
+        said = await _message(request, Say)
+        await self._write(self._review.say, said, request["who"])
         return _json(await self._read(self._review.described, said.dataset, said.rows))
+
+    async def take_back(self, request: web.Request) -> web.Response:
+        """`POST /api/take-back`: likewise."""
+        which = await _message(request, TakeBack)
+        return _json(await self._write(self._review.take_back, which, request["who"]))
+
+    async def drain(self, _app: web.Application) -> None:
+        """Write what has come, if the store takes it soon."""
+        written = asyncio.get_running_loop().run_in_executor(self._writer, lambda: None)
+        await asyncio.wait([written], timeout=_DRAIN)
+        if not written.done():
+            print("the store did not take all that was said; no page was told so", file=sys.stderr)
+
+    async def _write(self, work: Callable[..., T], *given: object) -> T:
+        loop = asyncio.get_running_loop()
+        # A page that is closed meanwhile has said it all the same.
+        return await asyncio.shield(loop.run_in_executor(self._writer, work, *given))
 
     async def _read(self, work: Callable[..., T], *given: object) -> T:
         loop = asyncio.get_running_loop()
@@ -138,9 +158,8 @@ class _Server:
     def _refresh(self) -> None:
         """Ask the store, unless it is being asked or has just been."""
         if self._refreshing is not None and self._refreshing.done():
-            self._refreshing.result()  # a fault of ours is nobody's secret
-            self._refreshing = None
-            self._refreshed = time.monotonic()
+            done, self._refreshing, self._refreshed = self._refreshing, None, time.monotonic()
+            done.result()  # a fault of ours is nobody's secret; the next time may do
         if self._refreshing is None and time.monotonic() >= self._refreshed + _FRESH:
             loop = asyncio.get_running_loop()
             self._refreshing = loop.run_in_executor(self._readers, self._review.refresh)
@@ -150,10 +169,24 @@ class _Server:
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except GoneError as error:
+        return web.json_response({"error": str(error)}, status=410)
     except RefusedError as error:
         return web.json_response({"error": str(error)}, status=409)
     except CorallineError as error:
         return web.json_response({"error": str(error)}, status=503)
+
+
+async def _message(request: web.Request, kind: type[R]) -> R:
+    try:
+        return kind.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise _no_sense(error) from error
+
+
+def _no_sense(error: ValidationError) -> web.HTTPBadRequest:
+    first = error.errors()[0]
+    return web.HTTPBadRequest(text=": ".join((*map(str, first["loc"]), first["msg"])))
 
 
 def _file(name: str) -> Handler:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from coralline_core.errors import CorallineError
 
 from coralline.cli.shared import Command, Json, ProjectFile, StorePlace, print_wide, working
+
+if TYPE_CHECKING:
+    from coralline_core.reports import Report
 
 commands = typer.Typer()
 Format = Literal["folder", "hf", "coco", "csv"]
@@ -124,17 +127,29 @@ def import_(
 def correct(
     project: ProjectFile,
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SHA256...", help="Images or crops: the first 8 hex digits or more."
         ),
-    ],
+    ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="LABEL", help="What they show.", show_default=False)
     ] = None,
     none: Annotated[
         bool, typer.Option("--none", help="They show none of the labels: leave them out.")
     ] = False,
+    said: Annotated[
+        bool, typer.Option("--list", help="Show what was said and counts, the newest last.")
+    ] = False,
+    taken_back: Annotated[
+        str | None,
+        typer.Option(
+            "--take-back",
+            metavar="ID",
+            help="Have this count no more: an id of --list, or how it begins.",
+            show_default=False,
+        ),
+    ] = None,
     why: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Kept with it.", show_default=False)
     ] = None,
@@ -146,10 +161,20 @@ def correct(
     """Say what images or single crops show; the next run's dataset has them so."""
     from coralline.correct import correct as write_down
     from coralline.project import load_project
+    from coralline.statements import listing, take_back
 
-    if none == (label is not None):
+    if said + (taken_back is not None) + bool(images) != 1:
+        raise typer.BadParameter("images, --list or --take-back: one of them is needed")
+    if bool(images) and none == (label is not None):
         raise typer.BadParameter("either --label or --none is needed")
-    done = write_down(load_project(project), images, label, why, who)
+    loaded = load_project(project)
+    done: Report
+    if images:
+        done = write_down(loaded, images, label, why, who)
+    elif taken_back is not None:
+        done = take_back(loaded.open_store(), taken_back, why, who)
+    else:
+        done = listing(loaded.open_store())
     print(done.model_dump_json(indent=1) if as_json else done)
 
 
@@ -157,7 +182,8 @@ def correct(
 def review(
     project: ProjectFile,
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Where to; 0: any free one.")
+        int,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Where to listen; 0: any free one."),
     ] = 8080,
     who: Annotated[
         str | None,
@@ -182,7 +208,7 @@ def review(
     settings = ReviewSettings(name=loaded.name, labels=tuple(loaded.labels))
 
     def ready(address: str) -> None:
-        print(f"{address}  (Ctrl-C ends it; what was said is kept)", flush=True)
+        print(f"{address}  (Ctrl-C ends it; what the page calls kept is in the store)", flush=True)
         if browser:  # some browsers come back when they are closed
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from coralline.cli.shared import Command, Json, ProjectFile, Runs, conclude
 
 if TYPE_CHECKING:
     from coralline.project import Project
+    from coralline.runs import Run
 
 commands = typer.Typer()
 
@@ -77,7 +80,9 @@ def run(
     from coralline.project import load_project
 
     loaded = load_project(project)
-    _run(loaded, project, runs, place, as_json=as_json)
+    text = project.read_text(encoding="utf-8")
+    finished = _run(loaded, project, runs, place, text, as_json=as_json)
+    conclude(finished, as_json=as_json)
 
 
 @commands.command(cls=Command, epilog="Example: coralline demo")
@@ -95,9 +100,15 @@ def demo(
     except ModuleNotFoundError:
         fix = "Install coralline-demo, or run it from a checkout: make run"
         raise CorallineError("the demo's image site is not installed", fix=fix) from None
-    loaded = load_project(PROJECT, store=str(store.resolve()))
+    address = str(store.resolve())
+    # The run's project file is of use afterwards: it names the store that was used.
+    named = f"store: {json.dumps(address)}"
+    text = re.sub("^store:.*$", lambda _: named, PROJECT.read_text(), count=1, flags=re.MULTILINE)
+    loaded = load_project(PROJECT, store=address)
     with image_site():
-        _run(loaded, PROJECT, runs, place, as_json=as_json)
+        finished = _run(loaded, PROJECT, runs, place, text, as_json=as_json)
+    project = finished.folder / "project.yaml"
+    conclude(finished, as_json=as_json, review=f"coralline review {shlex.quote(str(project))}")
 
 
 @commands.command(
@@ -126,7 +137,9 @@ def predict(
         print("\n".join(of_image or [f"{image}: nothing found"]))
 
 
-def _run(project: Project, file: Path, runs: Path, place: Place, *, as_json: bool) -> None:
+def _run(
+    project: Project, file: Path, runs: Path, place: Place, text: str, *, as_json: bool
+) -> Run:
     from rich.console import Console
 
     from coralline.project import STEPS, locate
@@ -137,11 +150,10 @@ def _run(project: Project, file: Path, runs: Path, place: Place, *, as_json: boo
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with view(STEPS, Console(stderr=as_json)) as show:
-            finished = run_here(project, file.read_text(encoding="utf-8"), runs, show, place)
+            return run_here(project, text, runs, show, place)
     except CorallineError as error:
         error.where = locate(error.where, file)
         raise
     except KeyboardInterrupt:
         print("interrupted; what is in the store is kept, run again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
-    conclude(finished, as_json=as_json)

@@ -96,13 +96,13 @@ def print_wide(*parts: RenderableType) -> None:
     console.print(*parts, sep="\n", soft_wrap=True)
 
 
-def conclude(finished: Run, *, as_json: bool) -> None:
-    """Print what came of a run.
+def conclude(finished: Run, *, as_json: bool, **more: str) -> None:
+    """Print what came of a run, and by name where more is to be seen.
 
     Raises:
         GateError: A gate of the project's failed.
     """
-    places = {"report": str(finished.report), "model": str(finished.model)}
+    places = {"report": str(finished.report), "model": str(finished.model), **more}
     conclude_summary(finished.summary, places, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from coralline_reviewer.settings import ReviewSettings
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 _FILE = "review.json"
 _PORT = 8080
 _LONGEST = 63  # of a Service's name
-_GRACE = 5  # s; it ends at once
+_GRACE = 10  # s; what was sent by then is written first, which takes 5 at most
+_PRIORITY = "coralline-review"
 
 
 def reviewer(project: Project) -> list[dict[str, Any]]:
@@ -30,7 +32,7 @@ def reviewer(project: Project) -> list[dict[str, Any]]:
     """
     require_portable(project)
     review = ReviewSettings(name=project.name, labels=tuple(project.labels))
-    name = f"reviewer-{project.name}"[:_LONGEST].rstrip("-")
+    name = _name(project)
     settings = settings_map(project, name, {_FILE: review.model_dump_json()})
     labels = {**labels_of(project), "app.kubernetes.io/component": "reviewer"}
     deployment = {
@@ -74,7 +76,16 @@ def _pod(project: Project, settings: str) -> dict[str, Any]:
         readinessProbe={"httpGet": _health(), "periodSeconds": 5},
         livenessProbe={"httpGet": _health(), "periodSeconds": 20, "timeoutSeconds": 5},
     )
-    return {"terminationGracePeriodSeconds": _GRACE, **spec}
+    return {"priorityClassName": _PRIORITY, "terminationGracePeriodSeconds": _GRACE, **spec}
+
+
+def _name(project: Project) -> str:
+    """A Service's, and no other project's: one that is cut has a hash of the whole."""
+    whole = f"reviewer-{project.name}"
+    if len(whole) <= _LONGEST and not whole.endswith("-"):
+        return whole
+    digest = hashlib.sha256(project.name.encode()).hexdigest()[:8]
+    return f"{whole[: _LONGEST - len(digest) - 1].rstrip('-')}-{digest}"
 
 
 def _health() -> dict[str, Any]:

@@ -1,16 +1,28 @@
 // What the page says beside the crops: how far the champion is, what is amiss, and that there are
 // none.
 
+import { status } from "./writes.js";
+
 export const $ = (id) => document.getElementById(id);
 
 /** A large number as people read it. */
 export const grouping = (number) => number.toLocaleString("en");
 
-/** Tell what is amiss; null: nothing. */
-export function showTrouble(text) {
-  $("trouble").hidden = !text;
-  $("trouble").textContent = text ?? "";
+const troubles = { server: null, act: null };
+
+/** Tell what is amiss with the server, or with what somebody wanted; null: nothing any more. */
+export function showTrouble(of, text) {
+  troubles[of] = text;
+  const shown = troubles.server ?? troubles.act;
+  $("trouble").hidden = !shown;
+  $("trouble").textContent = shown ?? "";
 }
+
+/** Say how much is not kept yet. */
+export const showSaving = () => ($("saving").textContent = status());
+
+/** Say what a key did, or why it did nothing, until the next. */
+export const showNote = (text) => ($("note").textContent = text);
 
 /** Offer to show what has come; null: nothing has. */
 export function showNews(text) {
@@ -31,8 +43,9 @@ export function showScoring(of) {
 
 /** Where there are no crops: why, and what to do. */
 export function showEmpty(state, count) {
+  const unseen = $("seen").value === "no";
   const [title, text] = state.dataset
-    ? ["No such crops", "Choose others above."]
+    ? [unseen ? "Nothing left to review" : "No such crops", "Choose others above."]
     : state.error
       ? ["The store cannot be read", state.error]
       : state.looking
@@ -44,6 +57,13 @@ export function showEmpty(state, count) {
   command.textContent = "coralline run PROJECT.yaml";
   command.hidden = Boolean(state.dataset || state.error || state.looking);
   $("empty").hidden = count > 0;
-  for (const id of ["grid", "detail"]) $(id).hidden = count === 0;
-  for (const button of $("labels").children) button.disabled = count === 0;
+}
+
+const narrow = matchMedia("(max-width: 720px)"); // as in style.css: the crop is above the grid
+
+/** Have style.css know how much of the window is covered, so that nothing one works at is. */
+export function measureCovered() {
+  const style = document.documentElement.style;
+  style.setProperty("--above", `${narrow.matches ? $("detail").offsetHeight : 0}px`);
+  style.setProperty("--below", `${document.querySelector("footer").offsetHeight}px`);
 }

@@ -1,27 +1,19 @@
 // The page: a grid of crops to go through, and what is said of them.
 
-import { drawCard, drawDetail, element, newCard, none, now } from "./card.js";
-import { $, grouping, showEmpty, showNews, showScoring, showTrouble } from "./panels.js";
-import { ask, picture } from "./server.js";
-import { failed, giveUp, settled, status, unkept, write } from "./writes.js";
+import { element, none, now } from "./card.js";
+import * as grid from "./grid.js";
+import { askAgain, openHistory, takeBackByKey } from "./history.js";
+import { $, measureCovered, showEmpty, showNews, showNote, showSaving } from "./panels.js";
+import { showScoring, showTrouble } from "./panels.js";
+import { ask } from "./server.js";
+import { isTakenBack, retry, say, status, takeLastBack, whenAnswered } from "./writes.js";
 
-const SHOWN = 60;
 const filters = ["label", "split", "seen", "order"];
 
 let state = null; // what the server said last
-let list = { dataset: null, rows: [] }; // what this page goes through; it does not change meanwhile
-let start = 0; // the place in it of the first crop that is shown
-let at = 0; // the crop that has the focus, counted from there
+let labels = []; // in the order of the keys, which do not change under anyone's fingers
 let touched = false; // whether somebody has begun to work: then nothing moves by itself
-let orderedBy = null; // the champion that has looked at all crops, when the list was made
-let seenSaid = 0;
-const crops = new Map(); // by row, as the server knows them
-const selected = new Set();
-let acted = null; // the rows of which something was said last, until somebody goes elsewhere
-
-const shown = () => list.rows.slice(start, start + SHOWN);
-const cards = () => [...$("grid").children];
-const before = (crop) => (crop.said.length > 1 ? crop.said.at(-2).label : crop.label);
+let orderedBy = null; // the champion that had looked at all crops, when the list was made
 
 // What there is.
 
@@ -33,26 +25,30 @@ async function poll() {
     if (first) begin();
     trouble = state.dataset && state.error;
     showScoring(state.scoring);
-    if (state.dataset && list.dataset === null) await reload();
+    if (state.dataset && grid.view.dataset === null) await reload();
     else if (state.dataset) await follow();
-    else showEmpty(state, list.rows.length);
+    else showEmpty(state, grid.view.rows.length);
   } catch (error) {
     trouble = `${error.message}; trying again`;
+  } finally {
+    showTrouble("server", trouble);
+    const moving = state?.scoring && !state.scoring.error && !looked();
+    setTimeout(poll, state?.dataset && !moving ? 5000 : 1000);
   }
-  showTrouble(trouble);
-  const moving = state?.scoring && !state.scoring.error && !looked();
-  setTimeout(poll, state?.dataset && !moving ? 5000 : 1000);
 }
 
 async function follow() {
-  if (state.dataset !== list.dataset) {
+  if (state.dataset !== grid.view.dataset) {
     showNews("There are newer crops.");
   } else if (looked() && looked() !== orderedBy) {
     orderedBy = looked();
     if ($("order").value === "doubt" && touched) showNews("The champion has looked at all crops.");
     else if ($("order").value === "doubt") await reload();
   }
-  if (state.said !== seenSaid) await describe(); // somebody else has said something
+  if (state.said === grid.view.said) return;
+  await grid.seeAgain().catch((error) => { // somebody else has said something
+    if (error.status !== 409) throw error; // older crops than the server knows: that is news
+  });
 }
 
 /** The champion that has looked at all crops. */
@@ -65,229 +61,198 @@ function begin() {
   document.title = `${state.name} · review`;
   $("name").textContent = state.name;
   $("who").textContent = state.who ? `you are ${state.who}` : "";
-  const from = new URLSearchParams(location.hash.slice(1));
-  for (const label of state.labels) $("label").append(new Option(label));
-  $("label").append(new Option(none, "-"));
-  for (const name of filters) {
-    const wanted = from.get(name);
-    if ([...$(name).options].some((one) => one.value === wanted)) $(name).value = wanted;
-  }
-  const offer = (key, text, act) => {
-    const button = element("button");
+  labels = state.labels;
+  for (const label of labels) $("label").append(new Option(label));
+  $("label").append(new Option(none));
+  choose(new URLSearchParams(location.hash.slice(1)));
+  const offer = (key, text, act, kind) => {
+    const button = element("button", undefined, kind);
     button.type = "button";
     if (key) button.append(element("kbd", key), " ");
     button.append(text);
-    button.addEventListener("click", act);
+    button.addEventListener("click", () => attempt(act));
     $("labels").append(button);
   };
-  state.labels.forEach((label, i) => offer(i < 9 ? `${i + 1}` : "", label, () => say(label)));
-  offer("0", none, () => say(null));
-  offer("Enter", "as labelled", confirmed);
+  labels.forEach((label, i) => {
+    offer(i < 9 ? `${i + 1}` : "", label, () => sayLabel(label), "says");
+  });
+  offer("0", none, () => sayLabel(null), "says");
+  offer("Enter", "as labelled", confirm, "says");
   offer("u", "take back", takeBack);
+  offer("a", "select all", grid.toggleAll, "says");
 }
 
-// The crops.
+// Which crops.
 
+const outChosen = () => $("label").selectedIndex === labels.length + 1;
+
+/** What is asked for, by the filters. */
+function wanted() {
+  const query = new URLSearchParams(filters.map((name) => [name, $(name).value]));
+  if (outChosen()) query.set("out", "yes"), query.delete("label"); // a label may have that name
+  return query;
+}
+
+/** Set the filters to what is in an address; what it does not name stays. */
+function choose(query) {
+  for (const name of filters) {
+    const options = [...$(name).options].slice(0, name === "label" ? labels.length + 1 : undefined);
+    const option = options.find((one) => one.value === query.get(name));
+    if (option) option.selected = true;
+  }
+  if (query.get("out") === "yes") $("label").selectedIndex = labels.length + 1;
+}
+
+/** Load the list anew; where that fails, the filters are again as what is seen. */
 async function reload() {
-  const wanted = new URLSearchParams(filters.map((name) => [name, $(name).value]));
-  history.replaceState(null, "", `#${wanted}`);
-  list = await ask(`api/list?${wanted}`);
-  showNews(null);
-  crops.clear();
-  orderedBy = looked();
-  await turn(0);
-}
-
-async function turn(to) {
-  if (to < 0 || (to > 0 && to >= list.rows.length)) return;
-  start = to;
-  at = 0;
-  acted = null;
-  selected.clear();
-  await describe();
-  $("grid").replaceChildren(...shown().map(card));
-  shown().forEach((_, i) => draw(i));
-  showEmpty(state, list.rows.length);
-  const last = Math.min(start + SHOWN, list.rows.length);
-  $("place").textContent = `${Math.min(start + 1, last)} to ${last} of ${grouping(list.rows.length)}`;
-  $("before").disabled = start === 0;
-  $("after").disabled = last >= list.rows.length;
-  if (list.rows.length) focus(0, touched);
-}
-
-async function describe() {
-  const rows = shown();
-  if (!rows.length) return;
-  hear(await ask(`api/crops?dataset=${list.dataset}&rows=${rows.join()}`));
-}
-
-function hear(described) {
-  seenSaid = Math.max(seenSaid, described.said);
-  for (const crop of described.crops) {
-    crops.set(crop.row, crop);
-    const place = shown().indexOf(crop.row);
-    if (place >= 0 && cards()[place]?.dataset.row === `${crop.row}`) draw(place);
+  const query = wanted();
+  const load = async () => {
+    const by = looked();
+    return {
+      ...(await ask(`api/list?${query}`)),
+      start: 0,
+      shown: () => {
+        history.replaceState(null, "", `#${query}`);
+        orderedBy = by;
+        showNews(null);
+        showEmpty(state, grid.view.rows.length);
+      },
+    };
+  };
+  try {
+    await grid.show(load, () => touched);
+  } catch (error) {
+    choose(new URLSearchParams(location.hash.slice(1)));
+    throw error;
   }
 }
 
-function card(row, i) {
-  const item = newCard(picture(list.dataset, row));
-  item.dataset.row = row;
-  item.addEventListener("click", (event) => {
-    touched = true;
-    if (event.shiftKey) {
-      const [from, to] = [Math.min(at, i), Math.max(at, i)];
-      shown().slice(from, to + 1).forEach((one) => selected.add(one));
-    } else if (event.ctrlKey || event.metaKey) toggle(row);
-    go(i);
-    cards().forEach((_, place) => draw(place));
-  });
-  return item;
-}
-
-function draw(i) {
-  const row = shown()[i];
-  const crop = crops.get(row);
-  const item = cards()[i];
-  if (!item || !crop) return;
-  const wait = unkept(list.dataset, row);
-  drawCard(item, crop, `crop ${start + i + 1}`, wait, () => send([row], wait.label));
-  item.setAttribute("aria-selected", selected.has(row));
-  item.classList.toggle("here", i === at);
-  if (i === at) drawDetail($("detail"), crop, picture(list.dataset, row));
-}
-
-function focus(i, really = true) {
-  const all = cards();
-  const to = Math.max(0, Math.min(i, all.length - 1));
-  const from = at;
-  at = to;
-  if (all[from]) all[from].tabIndex = -1;
-  draw(from);
-  all[at].tabIndex = 0;
-  if (really) all[at].focus();
-  draw(at);
-}
-
-function go(i) {
-  acted = null;
-  focus(i);
-}
-
-function toggle(row) {
-  if (!selected.delete(row)) selected.add(row);
+/** Go a page on or back. */
+function turn(by) {
+  return grid.show((view) => {
+    const start = view.start + by * grid.SHOWN;
+    return start < 0 || start >= view.rows.length ? null : { ...view, start };
+  }, () => touched);
 }
 
 // What is said.
 
-function meant() {
-  return selected.size ? shown().filter((row) => selected.has(row)) : [shown()[at]];
+function sayLabel(label) {
+  sayOf((rows) => new Map([[label, rows]]));
 }
 
-function say(label) {
-  sayOf(new Map([[label, meant()]]));
+function confirm() {
+  sayOf((rows) => Map.groupBy(rows, (row) => now(grid.view.crops.get(row))));
 }
 
-function confirmed() {
-  sayOf(grouped(meant(), now));
+function sayOf(grouped) {
+  if (grid.isTurning()) return showNote("Other crops are on their way: nothing was said.");
+  const rows = grid.meant();
+  if (!rows.length) return showNote("It is gone: nothing was said.");
+  const next = grid.isSelecting() ? grid.at : grid.at + 1;
+  say(grid.view.dataset, grouped(rows));
+  grid.selectNone();
+  grid.go(next);
 }
 
 function takeBack() {
-  const rows = acted ?? meant();
-  settled().then(() => {
-    const given = giveUp(list.dataset, rows); // nothing was said
-    redraw(given);
-    const spoken = rows.filter((row) => !given.includes(row) && crops.get(row)?.said.length);
-    sayOf(grouped(spoken, before), Math.max(0, shown().indexOf(rows[0])));
-  });
+  if (grid.isTurning()) return showNote("Other crops are on their way: nothing was taken back.");
+  const back = takeLastBack();
+  if (!back.length) return takeBackHere();
+  const rows = back.filter((one) => one.dataset === grid.view.dataset).flatMap((one) => one.rows);
+  const first = grid.shown().findIndex((row) => rows.includes(row));
+  grid.redraw(rows);
+  if (first >= 0) grid.go(first);
+  else showNote("What was said before that is not on the screen: it is taken back all the same.");
 }
 
-function grouped(rows, by) {
-  const groups = new Map();
-  for (const row of rows) {
-    const label = by(crops.get(row));
-    groups.set(label, [...(groups.get(label) ?? []), row]);
+/** Take back what was said last of the crop that one is at, whoever said it. */
+function takeBackHere() {
+  const crop = grid.view.crops.get(grid.shown()[grid.at]);
+  const last = crop?.said.findLast((one) => !isTakenBack(one.key));
+  if (!last) return showNote("Nothing to take back here; h shows all that was said.");
+  const rows = takeBackByKey(last.key);
+  grid.redraw(rows);
+  const also = rows.length > 1 ? `, here ${rows.length} crops` : "";
+  const who = last.who ?? "somebody";
+  showNote(`That was said by ${who}, and is taken back for all it was of${also}.`);
+}
+
+whenAnswered((write, answer) => {
+  if (write.dataset === grid.view.dataset) {
+    if (answer?.crops) grid.hear(write.dataset, write.sent, answer);
+    grid.redraw(write.rows);
   }
-  return groups;
-}
-
-function sayOf(groups, next = selected.size ? at : at + 1) {
-  touched = true;
-  selected.clear();
-  acted = [...groups.values()].flat();
-  for (const [label, rows] of groups) send(rows, label);
-  cards().forEach((_, i) => draw(i));
-  focus(next);
-}
-
-function send(rows, label, dataset = list.dataset) {
-  write(dataset, rows, label, answered);
-  redraw(rows);
-}
-
-function answered(dataset, rows, described) {
-  if (described && dataset === list.dataset) hear(described);
-  redraw(rows);
-}
-
-function redraw(rows) {
-  for (const row of rows) if (shown().includes(row)) draw(shown().indexOf(row));
-  $("saving").textContent = status();
-}
-
-function retry() {
-  for (const { dataset, row, label } of failed()) send([row], label, dataset);
-}
-
-// Keys.
-
-const columns = () => getComputedStyle($("grid")).gridTemplateColumns.split(" ").length;
-
-const keys = {
-  ArrowLeft: () => go(at - 1),
-  ArrowRight: () => go(at + 1),
-  ArrowUp: () => at >= columns() && go(at - columns()),
-  ArrowDown: () => go(at + columns()),
-  Home: () => go(0),
-  End: () => go(SHOWN),
-  PageUp: () => turn(start - SHOWN),
-  PageDown: () => turn(start + SHOWN),
-  Enter: confirmed,
-  0: () => say(null),
-  u: takeBack,
-  r: retry,
-  " ": () => {
-    acted = null;
-    toggle(shown()[at]);
-    draw(at);
-  },
-  a: () => {
-    acted = null;
-    const all = selected.size === shown().length;
-    shown().forEach((row) => (all ? selected.delete(row) : selected.add(row)));
-    cards().forEach((_, i) => draw(i));
-  },
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || $("keys").open) return;
-  if (event.key === "?") return $("keys").showModal();
-  const { localName } = event.target;
-  if (localName === "select" || !list.rows.length) return;
-  if (["button", "a"].includes(localName) && ["Enter", " "].includes(event.key)) return;
-  const label = /^[1-9]$/.test(event.key) && state.labels[event.key - 1];
-  const act = label ? () => say(label) : keys[event.key];
-  if (!act) return;
-  event.preventDefault();
-  touched = true;
-  Promise.resolve(act()).catch((error) => showTrouble(error.message));
+  showSaving();
+  if (write.path !== "api/take-back") return;
+  askAgain();
+  if (answer) grid.seeAgain().catch((error) => showTrouble("act", error.message));
 });
 
-$("filters").addEventListener("change", () => reload().catch((error) => showTrouble(error.message)));
-$("news").lastElementChild.addEventListener("click", () => reload().catch((error) => showTrouble(error.message)));
-$("before").addEventListener("click", () => turn(start - SHOWN).catch((error) => showTrouble(error.message)));
-$("after").addEventListener("click", () => turn(start + SHOWN).catch((error) => showTrouble(error.message)));
-$("help").addEventListener("click", () => $("keys").showModal());
+// Keys and buttons.
+
+const keys = {
+  ArrowLeft: () => grid.go(grid.at - 1),
+  ArrowRight: () => grid.go(grid.at + 1),
+  ArrowUp: () => grid.at >= grid.columns() && grid.go(grid.at - grid.columns()),
+  ArrowDown: () => grid.go(grid.at + grid.columns()),
+  Home: () => grid.go(0),
+  End: () => grid.go(grid.SHOWN),
+  PageUp: () => turn(-1),
+  PageDown: () => turn(1),
+  Enter: confirm,
+  0: () => sayLabel(null),
+  " ": () => grid.toggle(grid.at),
+  a: grid.toggleAll,
+  Escape: grid.selectNone,
+  u: takeBack,
+  h: openHistory,
+  r: () => {
+    retry();
+    grid.drawAll();
+  },
+  "?": () => $("keys").showModal(),
+};
+
+/** Do what somebody wants, and say what comes of it. */
+async function attempt(act) {
+  touched = true;
+  showNote("");
+  showTrouble("act", null);
+  try {
+    await act();
+  } catch (error) {
+    showTrouble("act", error.message);
+  } finally {
+    showSaving();
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (document.querySelector("dialog[open]")) return;
+  const { localName } = event.target;
+  if (localName === "select") return;
+  if (["button", "a"].includes(localName) && ["Enter", " "].includes(event.key)) return;
+  const label = /^[1-9]$/.test(event.key) && labels[event.key - 1];
+  const act = label ? () => sayLabel(label) : keys[event.key] ?? keys[event.key.toLowerCase()];
+  if (!act) return;
+  event.preventDefault();
+  if (event.repeat && !/^(Arrow|Page)/.test(event.key)) return; // held down, it is one word
+  attempt(act);
+});
+
+$("filters").addEventListener("change", () => {
+  // What is left out has been reviewed.
+  if (outChosen() && $("seen").value === "no") $("seen").value = "";
+  attempt(reload);
+});
+const buttons = { before: "PageUp", after: "PageDown", "open-past": "h", "open-keys": "?" };
+for (const [id, key] of Object.entries(buttons)) {
+  $(id).addEventListener("click", () => attempt(keys[key]));
+}
+$("news").lastElementChild.addEventListener("click", () => attempt(reload));
 addEventListener("beforeunload", (event) => status() && event.preventDefault());
 
+new ResizeObserver(measureCovered).observe(document.querySelector("footer"));
 poll();

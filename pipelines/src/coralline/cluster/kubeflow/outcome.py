@@ -34,12 +34,15 @@ def read_summary(kubeflow: Kubeflow, run: V2beta1Run) -> dict[str, Any]:
     """What the summary.json of a run says that ended well.
 
     Raises:
-        CorallineError: The log of its last step is not kept, or Kubeflow does not give it.
+        CorallineError: The log of its last step is not kept, or cut; or Kubeflow does not give it.
     """
     said = _last(_SUMMARY, _log(kubeflow, run, steps_of(run)[-1]))
     if said is None:
         raise CorallineError("no log of `publish` says it")
-    summary: dict[str, Any] = json.loads(said)
+    try:
+        summary: dict[str, Any] = json.loads(said)
+    except ValueError as error:
+        raise CorallineError("the log of `publish` is garbled where it says it") from error
     return summary
 
 
