@@ -26,7 +26,8 @@ for _ in range(100):
         break
     time.sleep(0.1)
 rows = ask("/api/list")["rows"]
-said = ask("/api/say", {"dataset": state["dataset"], "rows": rows[:1], "label": None})
+message = {"id": "0" * 32, "dataset": state["dataset"], "rows": rows[:1], "label": None}
+said = ask("/api/say", message)
 print(json.dumps([state["scoring"], rows, said["crops"][0]["photo"]]))
 """
 
