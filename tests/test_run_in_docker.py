@@ -119,21 +119,28 @@ def test_docker_that_does_not_answer_is_said(place, monkeypatch):
     assert not place.folder.joinpath("runs").exists()
 
 
-def test_an_image_that_is_not_there_is_said(place, images, monkeypatch):
-    file = place.folder / "images.json"
-    file.write_text(json.dumps({**images, "cropper": "localhost:1/coralline/cropper:none"}))
-    monkeypatch.setenv("CORALLINE_IMAGES", str(file))
-    done = place.command(*DOCKER)
+@pytest.fixture
+def run_with_cropper(place, images, monkeypatch):
+    """Runs the project where the cropper's image has a name."""
+
+    def run(name):
+        file = place.folder / "images.json"
+        file.write_text(json.dumps({**images, "cropper": name}))
+        monkeypatch.setenv("CORALLINE_IMAGES", str(file))
+        return place.command(*DOCKER)
+
+    return run
+
+
+def test_an_image_that_is_not_there_is_said(run_with_cropper):
+    done = run_with_cropper("localhost:1/coralline/cropper:none")
     assert done.returncode == 2
     assert done.stderr.startswith("localhost:1/coralline/cropper:none: Docker does not have this")
     assert done.stderr.endswith("Build the images: make images.\n")
 
 
-def test_a_name_that_no_image_can_have_is_said(place, images, monkeypatch):
-    file = place.folder / "images.json"
-    file.write_text(json.dumps({**images, "cropper": "UPPER/x:1"}))
-    monkeypatch.setenv("CORALLINE_IMAGES", str(file))
-    done = place.command(*DOCKER)
+def test_a_name_that_no_image_can_have_is_said(run_with_cropper):
+    done = run_with_cropper("UPPER/x:1")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("UPPER/x:1: Docker does not have this")

@@ -24,6 +24,12 @@ def place(request, shelf_at, tmp_path):
     return shelf
 
 
+def out_with(server, row):
+    """What somebody elsewhere says: that a crop shows none of the labels."""
+    crop = CropOf(photo=server.crops(row)[0]["photo"], box=BOX)
+    return Correction(images=(), crops=(crop,), label=None, at=datetime.now(UTC))
+
+
 def photos(shelf, server):
     return [crop["photo"] for crop in server.crops(*range(len(CROPS)))]
 
@@ -64,10 +70,7 @@ def test_a_correction_that_comes_late_is_heard(shelf, serve):
     server = serve(shelf)
     server.ready()
     server.say([0], "blue")
-    photo = server.crops(1)[0]["photo"]
-    late = Correction(
-        images=(), crops=(CropOf(photo=photo, box=BOX),), label=None, at=datetime.now(UTC)
-    )
+    late = out_with(server, 1)
     name = f"{datetime.now(UTC) - timedelta(minutes=2):%Y%m%dT%H%M%S.%f}-late.json"
     shelf.store.put(FOLDER + name, late.model_dump_json().encode())
     server.state(lambda state: state["said"] == 2)
@@ -78,10 +81,7 @@ def test_a_clock_that_is_ahead_hides_nothing(shelf, serve):
     shelf.put_crops(CROPS)
     server = serve(shelf)
     server.ready()
-    photo = server.crops(1)[0]["photo"]
-    of = Correction(
-        images=(), crops=(CropOf(photo=photo, box=BOX),), label=None, at=datetime.now(UTC)
-    )
+    of = out_with(server, 1)
     ahead = f"{datetime.now(UTC) + timedelta(hours=1):%Y%m%dT%H%M%S.%f}-ahead.json"
     shelf.store.put(FOLDER + ahead, of.model_dump_json().encode())
     server.state(lambda state: state["said"] == 1)

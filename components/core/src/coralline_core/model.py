@@ -23,6 +23,11 @@ PREDICTIONS = "predictions.parquet"
 INT8 = "model_int8.tflite"
 INT8_METRICS = "metrics_int8.json"
 INT8_PREDICTIONS = "predictions_int8.parquet"
+CHECKSUMS = "SHA256SUMS"
+"""Of a version's files, as `sha256sum --check` reads them: it is complete once they are there."""
+
+CHAMPION = "champion.json"
+"""In a store: which version is in use."""
 
 
 class ModelSpec(Report):

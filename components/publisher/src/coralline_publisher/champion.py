@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 from coralline_core.errors import CorallineError
-from coralline_core.model import INT8_PREDICTIONS
+from coralline_core.model import CHAMPION, CHECKSUMS, INT8_PREDICTIONS
 from coralline_core.reports import Report
 from pydantic import ValidationError
 
-from coralline_publisher.folder import CHECKSUMS, files, same_model
+from coralline_publisher.folder import files, same_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline_core.progress import Progress
     from coralline_core.store import Store
-
-KEY = "champion.json"
 
 
 class UnreadableChampionError(CorallineError):
@@ -54,7 +52,7 @@ class Champion(Report):
         Raises:
             UnreadableChampionError: champion.json says something else.
         """
-        stored = store.get(KEY)
+        stored = store.get(CHAMPION)
         if stored is None:
             return None, None
         try:
@@ -64,13 +62,13 @@ class Champion(Report):
             key = ".".join(str(part) for part in first["loc"])  # empty where it is no JSON at all
             raise UnreadableChampionError(
                 ": ".join(filter(None, ("not a champion", key, first["msg"]))),
-                where=f"{store.uri}/{KEY}",
+                where=f"{store.uri}/{CHAMPION}",
                 fix="Restore it, or delete it to begin with a first model.",
             ) from error
 
     def replace(self, store: Store, etag: str | None) -> bool:
         """Take the place of the champion that has `etag`; False if another came first."""
-        return store.put_if(KEY, self.model_dump_json(indent=1).encode() + b"\n", etag)
+        return store.put_if(CHAMPION, self.model_dump_json(indent=1).encode() + b"\n", etag)
 
     def predictions(self, store: Store) -> list[dict[str, Any]]:
         """Its int8 predictions (`rows.PREDICTIONS`, without the probabilities).

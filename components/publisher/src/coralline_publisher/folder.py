@@ -13,7 +13,6 @@ from coralline_core.errors import CorallineError
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHECKSUMS = "SHA256SUMS"
 _TRAINED = (
     model_files.MODEL_JSON,
     model_files.LABELS,
@@ -57,7 +56,7 @@ def seal(folder: Path) -> str:
     """
     lines = [f"{_digest(folder / name)}  {name}\n" for name in files(folder)]
     content = "".join(lines).encode()
-    (folder / CHECKSUMS).write_bytes(content)
+    (folder / model_files.CHECKSUMS).write_bytes(content)
     return hashlib.sha256(content).hexdigest()[:12]
 
 
@@ -72,7 +71,7 @@ def same_model(checksums: str, others: str) -> bool:
 def files(folder: Path) -> list[str]:
     """The files of a model folder, in order and relative to it, without SHA256SUMS."""
     paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if path != CHECKSUMS)
+    return sorted(path for path in paths if path != model_files.CHECKSUMS)
 
 
 def _copy(source: Path, name: str, folder: Path) -> None:

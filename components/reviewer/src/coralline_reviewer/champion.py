@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from coralline_core.errors import CorallineError
-from coralline_core.model import INT8, MODEL_JSON, ModelSpec
+from coralline_core.model import CHAMPION, CHECKSUMS, INT8, MODEL_JSON, ModelSpec
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
     from coralline_core.store import Store
     from numpy.typing import NDArray
-
-_KEY = "champion.json"
-_CHECKSUMS = "SHA256SUMS"
 
 
 class _Named(BaseModel):
@@ -33,13 +30,13 @@ def champion_version(store: Store) -> str | None:
     Raises:
         CorallineError: champion.json says something else.
     """
-    stored = store.get(_KEY)
+    stored = store.get(CHAMPION)
     if stored is None:
         return None
     try:
         return _Named.model_validate_json(stored.data).version
     except ValidationError as error:
-        raise CorallineError("not a champion", where=f"{store.uri}/{_KEY}") from error
+        raise CorallineError("not a champion", where=f"{store.uri}/{CHAMPION}") from error
 
 
 class Champion:
@@ -69,7 +66,7 @@ class Champion:
             CorallineError: A file of it is missing or wrong.
         """
         folder = f"models/{version}"
-        files = [store.get(f"{folder}/{name}") for name in (MODEL_JSON, INT8, _CHECKSUMS)]
+        files = [store.get(f"{folder}/{name}") for name in (MODEL_JSON, INT8, CHECKSUMS)]
         spec, model, checksums = (file.data if file else None for file in files)
         try:
             if spec is None or model is None:
@@ -102,7 +99,7 @@ class Champion:
 def _check(model: bytes, checksums: bytes) -> None:
     line = f"{hashlib.sha256(model).hexdigest()}  {INT8}"
     if line not in checksums.decode(errors="replace").splitlines():
-        raise ValueError(f"{INT8} is not what {_CHECKSUMS} says")
+        raise ValueError(f"{INT8} is not what {CHECKSUMS} says")
 
 
 def open_picture(png: bytes) -> Image.Image:

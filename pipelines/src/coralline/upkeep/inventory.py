@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pyarrow as pa
 from coralline_core.dataset import Dataset
-from coralline_core.model import MODEL_JSON, ModelSpec
+from coralline_core.model import CHAMPION, CHECKSUMS, MODEL_JSON, ModelSpec
 from coralline_core.shards import Shard
 from coralline_crawler import record
 from coralline_crawler.record import Record
 from coralline_cropper.ledger import Record as CropRecord
-from coralline_publisher import champion
 from coralline_publisher.champion import Champion
-from coralline_publisher.folder import CHECKSUMS
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -153,12 +151,12 @@ class Inventory:
                 except ValidationError as error:
                     self.unreadable[f"{MODELS}{name}/{MODEL_JSON}"] = reason(error)
             self.versions[name] = Version(tuple(keys), dataset)
-        stored = store.get(champion.KEY)
+        stored = store.get(CHAMPION)
         if stored is not None:
             try:
                 self.champion = Champion.model_validate_json(stored.data)
             except ValidationError as error:
-                self.unreadable[champion.KEY] = reason(error)
+                self.unreadable[CHAMPION] = reason(error)
 
 
 def objects(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from coralline_core import corrections, forgotten
 from coralline_core.corrections import Correction
 from coralline_core.forgotten import Notice
+from coralline_core.model import CHAMPION, CHECKSUMS
 from coralline_core.reports import Report
 from coralline_crawler import record
 from coralline_curator.splits import SplitRecord
-from coralline_publisher import champion
-from coralline_publisher.folder import CHECKSUMS
 
 from coralline.upkeep.damage import Damage, VerifyReport
 from coralline.upkeep.inventory import (
@@ -54,7 +53,7 @@ _FIXES = {
     corrections.FOLDER: "restore it; without it, what people said there is forgotten",
     forgotten.FOLDER: "restore it; without it, what was to be forgotten may come back",
     MODELS: "restore it, from the run's folder or from a copy of the store",
-    champion.KEY: "restore it, or delete it to begin with a first model",
+    CHAMPION: "restore it, or delete it to begin with a first model",
 }
 
 
@@ -231,7 +230,7 @@ def _checksums(store: Store, inventory: Inventory) -> tuple[dict[str, str], list
         named = inventory.versions.get(inventory.champion.version)
         if named is None or not named.complete:
             what = f"names version {inventory.champion.version}, which is not complete"
-            damages.append(Damage(key=champion.KEY, what=what, then=_fix(champion.KEY)))
+            damages.append(Damage(key=CHAMPION, what=what, then=_fix(CHAMPION)))
     return sums, damages
 
 
